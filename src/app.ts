@@ -29,7 +29,7 @@ import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { createGrounding } from "./grounding/create-grounding.ts";
 import type { WebSearchSettings } from "./grounding/web/settings.ts";
-import { createModels, createTitleModel } from "./model/create-models.ts";
+import { createModels, createTitleModel, type ModelTools } from "./model/create-models.ts";
 import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
 import type { ModelOptions } from "./model/settings.ts";
 import { createPage, type PageOptions } from "./page/create-page.ts";
@@ -48,8 +48,8 @@ import type { ToolLimits } from "./turn/steps/tool-steps.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
 import { McpToolServers } from "./tools/tool-servers.ts";
 import { BackgroundCounter, type BackgroundUsage } from "./turn/background/background-usage.ts";
+import type { ServerState } from "./observe/metrics/server-metrics.ts";
 import { Pricing, type Prices } from "./turn/budget/prices.ts";
-import type { Clock } from "./base/clock.ts";
 import type { Observer } from "./turn/observer.ts";
 import type { Models } from "./turn/ports.ts";
 
@@ -86,12 +86,9 @@ export interface AppOptions {
   readonly logsContent: boolean;
 }
 
-/** A server's tools besides its store. */
-export interface AppTools {
-  readonly clock: Clock;
+/** A server's tools besides its store. Its observer is told of everything that happens beyond responses. */
+export interface AppTools extends ModelTools {
   readonly logger: FastifyBaseLogger;
-  /** Told of everything that happens beyond responses. */
-  readonly observe: Observer;
 }
 
 /** All routes of a server, in the order of its OpenAPI document. */
@@ -119,6 +116,8 @@ export interface App {
   readonly tools: McpToolServers | undefined;
   /** The chat page; `undefined` if it is turned off. */
   readonly page: Page | undefined;
+  /** Resolves with its state, as it is now. */
+  readonly readState: () => Promise<ServerState>;
   /** Takes no new turns, gives the running ones `drainMs` to finish, then closes everything. */
   close(drainMs: number): Promise<void>;
 }
@@ -127,12 +126,13 @@ export interface App {
 export async function createApp(
   options: AppOptions,
   store: OpenStore,
-  { clock, logger, observe }: AppTools,
+  { logger, ...modelTools }: AppTools,
 ): Promise<App> {
+  const { clock, observe } = modelTools;
   const { rows } = store;
   const counters = rows && new UsageRows(rows.database);
   const retention = startRetention(options.retentionDays, rows, clock, observe);
-  const { models, fallbacks } = createModels(options.model, clock, observe);
+  const { models, fallbacks } = createModels(options.model, modelTools);
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
   const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
@@ -142,7 +142,7 @@ export async function createApp(
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
   const countBackground = rows && (async (used: BackgroundUsage) => await countUsage(rows.database, used));
   const counter = new BackgroundCounter({ countBackground, pricing, clock });
-  const titles = createTitles(options.model, models, rows, { counter, clock, observe });
+  const titles = createTitles(options.model, models, rows, { counter, ...modelTools });
   const live = new LiveTurns({
     models,
     pricing,
@@ -150,15 +150,14 @@ export async function createApp(
     store: store.turns,
     records: store.records,
     attachments,
-    clock,
     ...toTurnSettings(options),
-    observe,
     tools,
     grounding,
     counter,
+    ...modelTools,
   });
 
-  const http = await createHttp(options, rows !== undefined, clock, logger);
+  const http = await createHttp(options, rows !== undefined, { clock, logger, observe });
   registerAuthentication(http, createAuthenticator(options.auth, clock));
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
@@ -184,7 +183,14 @@ export async function createApp(
     await Promise.all([models.close(), tools?.close(), grounding?.close(), knowledge?.close()]);
     await store.close();
   };
-  return { http, store, tools, page, close };
+  return { http, store, tools, page, readState: async () => await findState(live, store), close };
+}
+
+async function findState(live: LiveTurns, store: OpenStore): Promise<ServerState> {
+  const { database, journal } = store;
+  const { size: running, followers } = live;
+  const queue = journal && { ...journal, bytes: await store.findJournalBytes() };
+  return { running, followers, pool: database?.pool, journal: queue };
 }
 
 /** The rows of chats that are stored. */
@@ -224,12 +230,12 @@ function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: App
 async function createHttp(
   options: AppOptions,
   keepsChats: boolean,
-  clock: Clock,
-  logger: FastifyBaseLogger,
+  { clock, logger, observe }: AppTools,
 ): Promise<FastifyInstance> {
   const http = createHttpServer({
     logger,
     clock,
+    observe,
     trustedProxies: options.trustedProxies,
     hosts: options.hosts,
     bodies: { ...options.limits, maxDocumentBytes: options.knowledge.maxDocumentBytes, keepsChats },
@@ -265,9 +271,9 @@ function createTitles(
   options: ModelOptions,
   models: Models,
   rows: StoreRows | undefined,
-  tools: Pick<ConversationTitlesOptions, "counter" | "clock" | "observe">,
+  tools: Pick<ConversationTitlesOptions, "counter"> & ModelTools,
 ): ConversationTitles | undefined {
-  const model = rows && createTitleModel(options, models, tools.clock, tools.observe);
+  const model = rows && createTitleModel(options, models, tools);
   return model && new ConversationTitles({ model, rows: new StoredTitles(rows.database), ...tools });
 }
 

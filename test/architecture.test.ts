@@ -54,6 +54,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that only these places may import. */
 const homes: Readonly<Record<string, readonly string[]>> = {
+  "@opentelemetry/api": ["observe"],
   fastify: ["http", "wires", "openapi", "observe", "app.ts"],
   "@fastify/cors": ["app.ts"],
   jose: ["auth"],

@@ -19,8 +19,11 @@ export function explain(error: unknown): string {
   if (error.name === "ConfigError") return `Foreword cannot start: ${error.message}\nSee .env.example.`;
   const code = "code" in error ? String(error.code) : "";
   const syscall = "syscall" in error ? String(error.syscall) : "";
-  if (["listen", "bind", "getaddrinfo"].includes(syscall))
-    return `Foreword cannot start: ${error.message}. ${listenAdvice[code] ?? "See HOST and PORT"}.`;
+  if (["listen", "bind", "getaddrinfo"].includes(syscall)) {
+    const prefix = "prefix" in error ? String(error.prefix) : "";
+    const words = (listenAdvice[code] ?? "See HOST and PORT").replaceAll(/\b(?:HOST|PORT)\b/g, `${prefix}$&`);
+    return `Foreword cannot start: ${error.message}. ${words}.`;
+  }
   const advice =
     "advice" in error && typeof error.advice === "string" ? `\nWhat to do: ${error.advice}.` : "";
   if (code.startsWith("store_")) return `Foreword cannot continue: ${error.message}.${advice}`;

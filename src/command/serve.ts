@@ -1,10 +1,14 @@
 /** `foreword serve`: starts, listens, and stops gracefully. */
-import type { App, AppOptions } from "../app.ts";
+import type { AppOptions } from "../app.ts";
 import type { AppError } from "../base/errors.ts";
 import { combine } from "../turn/observer.ts";
 import { createLogObserver } from "../observe/log-observer.ts";
+import { loadTracing } from "../observe/tracing/load-tracing.ts";
+import type { MetricsAddress } from "../observe/metrics/metrics-endpoint.ts";
+import type { ServerMetrics } from "../observe/metrics/server-metrics.ts";
 import { openStore } from "../store/open-store.ts";
 import { systemClock } from "../base/clock.ts";
+import { toServerUrl } from "../observe/server-url.ts";
 import { checkAddress } from "./address-check.ts";
 import { openLogger, type LogFormat } from "../observe/logger.ts";
 import { toStartBlock } from "./start-block.ts";
@@ -26,6 +30,8 @@ export interface ServeOptions {
   readonly warnings: readonly string[];
   readonly secrets: readonly string[];
   readonly drainMs: number;
+  /** Where metrics are served; `undefined` if they are not. */
+  readonly metrics: MetricsAddress | undefined;
   /** The number of serving processes. */
   readonly workerCount: number;
   readonly app: AppOptions;
@@ -39,21 +45,28 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (!isWorker) {
     for (const warning of options.warnings) process.stderr.write(`Warning: ${warning}\n`);
     await checkAddress(options.host, options.port);
+    const { metrics: own } = options;
+    if (own !== undefined) await checkAddress(own.host, own.port, "METRICS_");
   }
   const { logLevel: level, logFormat: format, secrets } = options;
   const logger = await openLogger({ level, format, secrets });
+  const metrics = await openMetrics(options);
   if (options.workerCount > 1 && !isWorker) return await runWorkers(options.workerCount, logger);
   const stopping = isWorker ? untilStopped() : nextSignal();
   if (options.app.store.type === "embedded") {
     process.stderr.write("Opening the embedded database (the first time takes a few seconds) …\n");
   }
-  const observe = combine(createLogObserver(logger, options.app.logsContent));
+  const logged = createLogObserver(logger, options.app.logsContent, systemClock);
+  const observe = metrics === undefined ? logged : combine(logged, metrics.observe);
   // The embedded database opens in its own thread; the rest of the server is loaded meanwhile.
   const [store, { createApp }] = await Promise.all([
     openStore(options.app.store, systemClock, observe),
     import("../app.ts"),
   ]);
-  const app = await createApp(options.app, store, { clock: systemClock, logger, observe });
+  const tracing = await loadTracing(options.version, systemClock, (sentence) => logger.warn(sentence));
+  const measured = { measuresCalls: metrics !== undefined, tracing };
+  const app = await createApp(options.app, store, { clock: systemClock, logger, observe, ...measured });
+  metrics?.watch(app.readState);
   let storeTrouble: AppError | undefined;
   try {
     await Promise.all([store.database?.opened, app.http.ready()]);
@@ -68,7 +81,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     const { page } = app;
     const { journal } = app.store;
     const toolServers = app.tools?.servers;
-    const address = toAddress(app);
+    const address = toServerUrl(app.http.server);
     process.stderr.write(
       toStartBlock({
         version,
@@ -86,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   logger.info({ signal, drainMs: options.drainMs }, "stopping");
   if (!isWorker) process.once("SIGTERM", () => process.exit(1)).once("SIGINT", () => process.exit(1));
   await app.close(options.drainMs);
+  await tracing?.flush();
   return 0;
 }
 
@@ -95,8 +109,28 @@ async function nextSignal(): Promise<string> {
   return await promise;
 }
 
-function toAddress(app: App): string {
-  const address = app.http.server.address();
-  if (address === null || typeof address === "string") return String(address);
-  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+/**
+ * Starts to measure this process, and serves the metrics, unless it is a worker: the primary process then
+ * asks for them. Resolves with `undefined` if metrics are off: then nothing is loaded.
+ */
+async function openMetrics({
+  version,
+  metrics: address,
+  workerCount,
+}: ServeOptions): Promise<ServerMetrics | undefined> {
+  if (address === undefined) return undefined;
+  const { ServerMetrics } = await import("../observe/metrics/server-metrics.ts");
+  const metrics = new ServerMetrics(version, workerCount === 1);
+  if (workerCount > 1) {
+    const { sendMetrics, WorkerMetrics } = await import("./worker-metrics.ts");
+    if (isWorker) sendMetrics(metrics);
+    else await serveMetrics(address, new WorkerMetrics(metrics, systemClock));
+  } else await serveMetrics(address, metrics);
+  return metrics;
+}
+
+async function serveMetrics(address: MetricsAddress, metrics: Pick<ServerMetrics, "read">): Promise<void> {
+  const { MetricsEndpoint } = await import("../observe/metrics/metrics-endpoint.ts");
+  const { url } = await MetricsEndpoint.open(address, async () => await metrics.read());
+  process.stderr.write(`Metrics are served at ${url}\n`);
 }

@@ -24,6 +24,8 @@ export interface Config {
   readonly secrets: readonly string[];
   /** How long running turns may take to finish once the process is asked to stop, in milliseconds. */
   readonly drainMs: number;
+  /** Where metrics are served; `undefined` if they are not. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** The number of serving processes. */
   readonly workerCount: number;
   readonly app: AppOptions;
@@ -165,6 +167,7 @@ function toConfig(
     logFormat: environment.LOG_FORMAT,
     secrets: [...findSecrets(environment), ...toolServers.secrets, ...(models?.secrets ?? [])],
     drainMs: environment.DRAIN_SECONDS * 1000,
+    metrics: toMetricsAddress(environment),
     workerCount: environment.WORKERS,
     app: {
       model: toModelOptions(environment, models),
@@ -198,6 +201,10 @@ function toConfig(
     warnings,
     tables,
   };
+}
+
+function toMetricsAddress({ METRICS_HOST: host, METRICS_PORT: port }: Environment): Config["metrics"] {
+  return port === undefined ? undefined : { host, port };
 }
 
 /** Without authentication limits are off by default: all users behind a proxy would share one address's. */

@@ -82,6 +82,7 @@ const nameRules: readonly Rule<Given>[] = [
   requires("SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_URL"),
   requires("SUPABASE_BUCKET", "SUPABASE_SERVICE_ROLE_KEY"),
   requires("DATABASE_CA", "DATABASE_URL"),
+  requires("METRICS_HOST", "METRICS_PORT"),
   requires("SEARCH_BASE_URL", "SEARCH_ENGINE"),
   requires("SEARCH_API_KEY", "SEARCH_ENGINE"),
   requires("SEARCH_ALLOWED_HOSTS", "SEARCH_ENGINE"),
@@ -100,6 +101,11 @@ const valueRules: readonly Rule<Environment>[] = [
     isBroken: (values) => values.WORKERS > 1 && !isStoreShared(values),
     advice:
       "WORKERS > 1 requires a shared database (DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY): any process must be able to resume and stop a turn, and the embedded database serves a single process",
+  },
+  {
+    isBroken: ({ METRICS_PORT: metrics, PORT: port }) =>
+      metrics !== undefined && metrics > 0 && metrics === port,
+    advice: "METRICS_PORT is PORT: metrics need a port of their own, which the public cannot reach",
   },
   {
     isBroken: ({ LIMIT_IMAGE_MIB: image = 0, LIMIT_BODY_MIB: body }) => image > body * imageShare,

@@ -94,6 +94,9 @@ const Origins = z
     "must be comma-separated origins like https://chat.example.com, https://*.example.com (one label) or tauri://localhost, in lower case, without a path; * and null are not accepted",
   );
 
+/** An address to listen on; IPv6 may have brackets, as in URLs. */
+const Host = z.string().transform((host) => host.replace(/^\[(.*)\]$/, "$1"));
+
 const Hosts = z
   .string()
   .toLowerCase()
@@ -128,13 +131,12 @@ const Workers = z
 
 /** Every variable, with its default and its range. */
 export const Environment = z.object({
-  HOST: z
-    .string()
-    .transform((host) => host.replace(/^\[(.*)\]$/, "$1")) // as in URLs
-    .default("127.0.0.1"),
+  HOST: Host.default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(8000),
   LOG_LEVEL: choice("fatal", "error", "warn", "info", "debug", "trace", "silent").default("info"),
   LOG_FORMAT: choice("auto", "json", "pretty").default("auto"),
+  METRICS_PORT: wholeNumber(0, 65_535).optional(),
+  METRICS_HOST: Host.default("127.0.0.1"),
   WORKERS: Workers.default(1),
   DRAIN_SECONDS: wholeNumber(0, 600).default(10),
   ON_DISCONNECT: choice("continue", "abort").optional(),

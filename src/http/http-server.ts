@@ -13,6 +13,7 @@ import { errorTable } from "../base/error-table.ts";
 import { AppError } from "../base/errors.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Observer } from "../turn/observer.ts";
 import {
   createResponseType,
   delayContinue,
@@ -55,6 +56,7 @@ const maxRequestsPerConnection = 1_000;
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly clock: Clock;
+  readonly observe: Observer;
   /** Addresses and ranges of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
   /** The host names that the server answers to; `undefined` allows every name. */
@@ -64,13 +66,13 @@ export interface HttpServerOptions {
 
 /** Returns a server without routes, which sends its errors as problems. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { logger, clock, trustedProxies, hosts, bodies } = options;
+  const { logger, clock, observe, trustedProxies, hosts, bodies } = options;
   const { maxBodyBytes } = bodies;
   const refusals = new RefusalLog(logger, clock);
   const rules = new HostRules(hosts);
   const begun = new Set<ServerResponse>();
   const formats = new ErrorFormats();
-  const tools: RefusalTools = { clock, refusals, logger, formats };
+  const tools: RefusalTools = { clock, refusals, logger, observe, formats };
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
@@ -100,7 +102,9 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       const refusal =
         rules.findRefusal(request.raw) ?? new AppError(fromHttpError(error).code, reason, { cause: error });
       sendProblem(reply, refusal);
-      refusals.write(request.log, refusal, { ip, method, status: errorTable[refusal.code].status });
+      const { status } = errorTable[refusal.code];
+      observe({ type: "request-ended", method, route: undefined, status, error: refusal });
+      refusals.write(request.log, refusal, { ip, method, status });
     },
     clientErrorHandler: (error, socket) => {
       // The client has its response, and left before it had sent its whole body.
@@ -110,7 +114,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   app.server.maxConnections = maxConnections;
   delayContinue(app.server);
-  logRequests(app, refusals);
+  logRequests(app, refusals, observe);
   registerProblems(app, formats);
   checkHosts(app, rules);
   watchBodies(app, tools);
@@ -164,6 +168,7 @@ interface RefusalTools {
   readonly clock: Clock;
   readonly refusals: RefusalLog;
   readonly logger: FastifyBaseLogger;
+  readonly observe: Observer;
   readonly formats: ErrorFormats;
 }
 
@@ -208,12 +213,15 @@ function fromParserError(code: string): AppError {
  * Sends `error` on a connection whose request never reached the framework, and closes it. If earlier
  * responses are still due on it, only those are sent.
  */
-function refuse(socket: Socket, error: AppError, { clock, refusals, logger, formats }: RefusalTools): void {
+function refuse(socket: Socket, error: AppError, tools: RefusalTools): void {
+  const { clock, refusals, logger, observe, formats } = tools;
   const { request, isSafe } = findRefused(socket);
   if (!socket.writable) return void socket.destroy();
   const { status } = errorTable[error.code];
   const requestId = request === undefined ? randomUUID() : requestIdOf(request);
-  refusals.write(logger, error, { requestId, ip: socket.remoteAddress, method: request?.method, status });
+  const method = request?.method;
+  observe({ type: "request-ended", method, route: undefined, status, error });
+  refusals.write(logger, error, { requestId, ip: socket.remoteAddress, method, status });
   if (!isSafe) return closeAfterResponses(socket, request);
   const written = formats.find(request?.url ?? "").write(error, requestId, {});
   const { "content-type": type = "", ...more } = written.headers;

@@ -9,7 +9,9 @@ import type { Place } from "../turn/turn-event.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import { RunningTurn } from "../turn/run-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
-import type { TurnRequest } from "../turn/turn-request.ts";
+import { findModel, type TurnRequest } from "../turn/turn-request.ts";
+import { toTraceId } from "../turn/tracing/trace-context.ts";
+import type { Tracing } from "../turn/tracing/tracing.ts";
 import { withTitle, type Titles } from "../turn/titles/titles.ts";
 import { TurnLog } from "./turn-log.ts";
 
@@ -66,6 +68,35 @@ export async function untilLast(turn: FollowedTurn, clock: Clock, timeoutMs: num
 /** What happens to a turn after its last follower leaves. */
 export type OnDisconnect = "continue" | "abort";
 
+/** The ports and settings of turns of this process. */
+export interface LiveTurnPorts extends TurnPorts {
+  readonly onDisconnect: OnDisconnect;
+  /** Absent if conversations keep the titles made of their questions. */
+  readonly titles?: Titles | undefined;
+  /** Absent if there are no traces. */
+  readonly tracing?: Tracing | undefined;
+}
+
+/** Returns a turn, which runs, with a span of its own if there are traces. */
+export function createTurn(
+  request: TurnRequest,
+  ports: LiveTurnPorts,
+  begun: BegunTurn | undefined,
+  resumed: ResumedTurn | undefined,
+): LiveTurn {
+  const { tracing, models } = ports;
+  if (tracing === undefined) return new LiveTurn(request, ports, begun, resumed);
+  const { conversationId, wire, trace: parent } = request;
+  const model = findModel(models, request).name;
+  // What goes on after a wait starts now.
+  const startedAt = resumed === undefined ? begun?.begin.startedAt : undefined;
+  const trace = tracing.startTurn({ model, wire, conversationId, startedAt, parent });
+  const { context } = trace;
+  const own = begun && { ...begun, begin: { ...begun.begin, traceId: toTraceId(context) } };
+  const traced = { ...request, trace: context };
+  return trace.run(() => new LiveTurn(traced, { ...ports, trace }, own, resumed));
+}
+
 /** A turn of this process. */
 export class LiveTurn implements FollowedTurn {
   readonly run: RunningTurn;
@@ -91,8 +122,7 @@ export class LiveTurn implements FollowedTurn {
 
   constructor(
     request: TurnRequest,
-    ports: TurnPorts & { readonly titles?: Titles | undefined },
-    onDisconnect: OnDisconnect,
+    ports: LiveTurnPorts,
     begun: BegunTurn | undefined,
     resumed: ResumedTurn | undefined,
   ) {
@@ -100,7 +130,7 @@ export class LiveTurn implements FollowedTurn {
     this.isKept = request.isKept !== false;
     this.extendsReply = request.extendsReply;
     this.request = request.request;
-    this.#onDisconnect = onDisconnect;
+    this.#onDisconnect = ports.onDisconnect;
     this.#conversationId = request.conversationId;
     this.#chatId = request.chatId;
     const store = withTitle(ports.store, ports.titles, request, (title) => (this.log.title = title));
@@ -119,6 +149,11 @@ export class LiveTurn implements FollowedTurn {
 
   get report(): CallReport | undefined {
     return this.run.report;
+  }
+
+  /** The number of its followers. */
+  get followers(): number {
+    return this.#followers;
   }
 
   /** Its conversation, if known yet. */

@@ -5,16 +5,15 @@ import type { EndResult } from "../turn/ports.ts";
 import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
 import type { BackgroundCounter } from "../turn/background/background-usage.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
-import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
+import type { BegunTurn } from "../turn/turn-ports.ts";
 import { mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import type { TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import { Allowances } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
 import { attach, toKey, type KeyedTurn, type StartedTurn } from "./keyed-turns.ts";
-import { LiveTurn, withStop, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
+import { createTurn, withStop, type FollowedTurn, type LiveTurn, type LiveTurnPorts } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
 import { isPrepared } from "./place-request.ts";
-import type { Titles } from "../turn/titles/titles.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
@@ -23,14 +22,11 @@ import { createSummarizer, type Summarizer } from "./summaries/summarizer.ts";
 import { Waiting } from "./waiting.ts";
 
 /** Parts and settings of all turns. */
-export interface LiveTurnsOptions extends TurnPorts {
+export interface LiveTurnsOptions extends LiveTurnPorts {
   /** `undefined` if nothing outlives this process. */
   readonly records: TurnRecords | undefined;
   /** `undefined` if images are not kept. */
   readonly attachments: TurnAttachments | undefined;
-  readonly onDisconnect: OnDisconnect;
-  /** Absent if conversations keep the titles made of their questions. */
-  readonly titles?: Titles | undefined;
   /** Whether the start of chats that are too long for their models is summarised. */
   readonly readsSummaries: boolean;
   /** Counts tokens that are used outside of turns. */
@@ -128,6 +124,12 @@ export class LiveTurns {
   /** The number of running turns. */
   get size(): number {
     return this.#running.size;
+  }
+
+  /** The number of followers of turns that run here, and of turns of other processes. */
+  get followers(): { readonly local: number; readonly remote: number } {
+    const local = Array.from(this.#running.values()).reduce((sum, { followers }) => sum + followers, 0);
+    return { local, remote: this.#remotes?.followers ?? 0 };
   }
 
   /**
@@ -269,7 +271,7 @@ export class LiveTurns {
   #run(request: TurnRequest, begun?: BegunTurn, resumed?: ResumedTurn): LiveTurn {
     const summaries = this.#summarizer?.open(request);
     const ports = summaries === undefined ? this.#options : { ...this.#options, summaries };
-    const turn = new LiveTurn(request, ports, this.#options.onDisconnect, begun, resumed);
+    const turn = createTurn(request, ports, begun, resumed);
     this.#running.set(turn.id, turn);
     this.#saver?.wake();
     void turn.run.done.then((ended) => {

@@ -48,6 +48,11 @@ export class RemoteTurns {
     return new RemoteTurn(turnId, caller, stored, this.#options, this.#followed);
   }
 
+  /** The number of all followers. */
+  get followers(): number {
+    return Array.from(this.#followed.values()).reduce((sum, { followers }) => sum + followers, 0);
+  }
+
   /** Tells all followers that this process is shutting down: they may resume elsewhere. */
   close(): void {
     for (const turn of this.#followed.values()) turn.abandon();
@@ -89,6 +94,10 @@ class RemoteTurn implements FollowedTurn {
     const { conversationId, model, startedAt } = stored;
     this.log.append({ type: "turn-start", turnId: id, conversationId, model, startedAt });
     this.#take(stored);
+  }
+
+  get followers(): number {
+    return this.#followers;
   }
 
   follow(): () => void {

@@ -14,6 +14,7 @@ import type {
 } from "../turn/records.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn } from "../turn/turn-ports.ts";
+import { toTraceId } from "../turn/tracing/trace-context.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
@@ -109,7 +110,7 @@ export class Waiting {
   async #goOn(claimed: ClaimedTurn, reason?: ClaimReason): Promise<LiveTurn> {
     const { turnId, conversationId, userId, text, items } = claimed;
     const state = parseWaitingState(claimed.state);
-    const { messages, extendsReply, serverTools } = state;
+    const { messages, extendsReply, serverTools, wire, trace } = state;
     const { wantsPlan, parameters, useWebSearch, knowledgeBase, instructions, material } = state;
     const caller: Caller = { userId, accessToken: undefined };
     const { models, attachments, run } = this.#options;
@@ -125,6 +126,8 @@ export class Waiting {
       stored: { conversationId, digest: undefined, messages },
       extendsReply,
       serverTools,
+      wire,
+      trace,
       parentId: undefined,
       turnId,
       idempotencyKey: undefined,
@@ -136,7 +139,8 @@ export class Waiting {
       instructions,
       material,
     };
-    const begin = toBegin(claimed, caller, models.default.name);
+    const traceId = trace && toTraceId(trace);
+    const begin = { ...toBegin(claimed, caller, models.default.name), wire, traceId };
     const begun: BegunTurn = { begin, result: { type: "begun", storage: "stored", conversationId } };
     const turn = run(await loadImages(request, attachments), begun, { text, items, state });
     // Before any approved call runs.

@@ -1,10 +1,11 @@
 /** Puts the configured models together. */
-import type { Clock } from "../base/clock.ts";
-import type { Observer } from "../turn/observer.ts";
 import type { Model, Models } from "../turn/ports.ts";
+import type { TracedModel } from "../turn/tracing/tracing.ts";
 import { ConfiguredModels } from "./configured-models.ts";
 import { DemoModel } from "./demo-model.ts";
 import { Fallbacks } from "./failover/fallbacks.ts";
+import { ObservedModel, type CallTools, type MeasurableModel } from "./observed/observed-model.ts";
+import { toTracedModel } from "./observed/traced-model.ts";
 import { OpenAiModel } from "./openai-model.ts";
 import type { ModelOptions, ModelSettings } from "./settings.ts";
 
@@ -15,14 +16,23 @@ export interface CreatedModels {
   readonly fallbacks: Fallbacks | undefined;
 }
 
+/** The tools of models. */
+export interface ModelTools extends CallTools {
+  /** Whether calls are measured; default `false`. */
+  readonly measuresCalls?: boolean | undefined;
+}
+
 /** Returns the models that `options` describe. */
-export function createModels(options: ModelOptions, clock: Clock, observe: Observer): CreatedModels {
-  if (options.type === "demo")
-    return { models: new ConfiguredModels([new DemoModel(clock)], false), fallbacks: undefined };
-  const toConfigured = (settings: ModelSettings) => ({
-    settings,
-    model: new OpenAiModel(settings, clock, observe),
-  });
+export function createModels(options: ModelOptions, tools: ModelTools): CreatedModels {
+  const { clock, observe } = tools;
+  if (options.type === "demo") {
+    const demo = new DemoModel(clock);
+    const { name } = demo;
+    const traced = { name, provider: "foreword", serverModel: name, server: undefined, defaults: {} };
+    const models = new ConfiguredModels([toMeasured(demo, traced, tools)], false);
+    return { models, fallbacks: undefined };
+  }
+  const toConfigured = (settings: ModelSettings) => ({ settings, model: createModel(settings, tools) });
   const [first, ...others] = [
     toConfigured(options.models[0]),
     ...options.models.slice(1).map(toConfigured),
@@ -37,9 +47,19 @@ export function createModels(options: ModelOptions, clock: Clock, observe: Obser
 export function createTitleModel(
   options: ModelOptions,
   models: Models,
-  clock: Clock,
-  observe: Observer,
+  tools: ModelTools,
 ): Model | undefined {
   if (options.type === "demo" || options.titles === undefined) return undefined;
-  return models.find(options.titles.name) ?? new OpenAiModel(options.titles, clock, observe);
+  return models.find(options.titles.name) ?? createModel(options.titles, tools);
+}
+
+function createModel(settings: ModelSettings, tools: ModelTools): MeasurableModel {
+  const model = new OpenAiModel(settings, tools.clock, tools.observe);
+  return toMeasured(model, toTracedModel(settings), tools);
+}
+
+/** Returns the model itself if its calls are neither measured nor traced: that costs nothing. */
+function toMeasured(model: MeasurableModel, traced: TracedModel, tools: ModelTools): MeasurableModel {
+  const { measuresCalls = false, tracing } = tools;
+  return measuresCalls || tracing !== undefined ? new ObservedModel(model, traced, tools) : model;
 }

@@ -2,7 +2,7 @@
 import { toReadChars } from "../turn/context/read-chars.ts";
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
+import type { CallOptions, Model, ModelCall, ModelSink } from "../turn/ports.ts";
 import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 
 /** From one word to the next, in milliseconds. */
@@ -30,7 +30,7 @@ export class DemoModel implements Model {
 
   toMaxTokens(): undefined {}
 
-  complete(prompt: Prompt, sink: ModelSink): ModelCall {
+  complete(prompt: Prompt, sink: ModelSink, { meter }: CallOptions = {}): ModelCall {
     const words = toReply(prompt, this.#clock.now()).match(/\S+\s*/g) ?? [];
     let next = 0;
     let timer: Timer | undefined;
@@ -39,6 +39,7 @@ export class DemoModel implements Model {
       next += 1;
       if (word === undefined) return sink.end({ finishReason: "stop", model: this.name, usage: undefined });
       timer = this.#clock.after(paceMs, tick);
+      meter?.chunk();
       sink.text(word);
     };
     timer = this.#clock.after(paceMs, tick);

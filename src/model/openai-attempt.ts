@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import { AppError, toAppError } from "../base/errors.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { ModelSink, ToolCallPiece } from "../turn/ports.ts";
+import type { CallMeter, ModelSink, ToolCallPiece } from "../turn/ports.ts";
 import { CompletionStream, type ToolCallReceiver } from "./stream/completion-stream.ts";
 import type { OfferedTools } from "./stream/tool-calls.ts";
 import { ContentDecoder, readContentEncoding } from "./content-decoder.ts";
@@ -25,6 +25,8 @@ type Awaited = "event" | "text" | "end";
 
 /** Receives an attempt's reply, as a {@link ModelSink}. */
 export interface AttemptSink extends Omit<ModelSink, "fail" | "restart" | "judge"> {
+  /** Absent if the call is not measured. */
+  readonly meter?: CallMeter | undefined;
   /** Returns the body of a server's refusal without the texts of its client that it quotes. */
   readonly toOwnWords: (body: string) => string;
   /** `body` is that of the server's refusal, if it has one, in its own words. */
@@ -250,6 +252,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
 
   #tell(text: string): void {
     const reasoning = this.#stream.takeReasoning();
+    if (text !== "" || reasoning !== "") this.#sink.meter?.chunk();
     if (this.#isOver) return;
     if (reasoning !== "" && this.#sink.reasoning !== undefined) {
       this.#hasTold = true;
@@ -265,6 +268,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
     this.#tell(textBefore);
     if (this.#isOver) return;
     this.#hasTold = true;
+    this.#sink.meter?.chunk();
     this.#sink.toolCall(piece);
   }
 

@@ -5,7 +5,15 @@ import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-
 import { hasInstruction, type ModelParameters, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
-import type { CallOptions, CallReport, Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
+import type {
+  CallMeter,
+  CallOptions,
+  CallReport,
+  Model,
+  ModelCall,
+  ModelEnd,
+  ModelSink,
+} from "../turn/ports.ts";
 import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 import { ContextFit } from "./context/context-fit.ts";
 import type { Exchange } from "./connection-pool.ts";
@@ -80,6 +88,7 @@ class OpenAiCall implements ModelCall {
   #prompt: Prompt;
   readonly #sink: ModelSink;
   readonly #leaveAfterMs: number | undefined;
+  readonly #meter: CallMeter | undefined;
   #request: CompletionRequest | undefined;
   #attempt: OpenAiAttempt | undefined;
   #exchange: Exchange | undefined;
@@ -98,9 +107,10 @@ class OpenAiCall implements ModelCall {
     clock: Clock,
     prompt: Prompt,
     sink: ModelSink,
-    { leaveAfterMs, summaries }: CallOptions = {},
+    { leaveAfterMs, summaries, meter }: CallOptions = {},
   ) {
     this.#leaveAfterMs = leaveAfterMs;
+    this.#meter = meter;
     this.#server = server;
     this.#clock = clock;
     this.#fit = new ContextFit(server.context, prompt, summaries);
@@ -151,9 +161,10 @@ class OpenAiCall implements ModelCall {
     if (this.#isOver) return;
     // Once a server has shown that it reads none; the newest message's is refused by itself.
     if (!this.#server.files.mayRead && !isAboutFile(this.#prompt)) this.#prompt = withoutFiles(this.#prompt);
-    const request = this.#server.toRequest(this.#prompt, this.#corrections, target);
+    const request = this.#server.toRequest(this.#prompt, this.#corrections, target, this.#meter?.headers);
     this.#request = request;
     const sink: AttemptSink = {
+      meter: this.#meter,
       text: (piece) => {
         this.#remember(request);
         this.#sink.text(piece);
@@ -174,11 +185,16 @@ class OpenAiCall implements ModelCall {
     this.#attempt = new OpenAiAttempt(options, this.#clock, sink, request.offered, this.#leaveAfterMs);
     this.#exchange = undefined;
     try {
-      this.#exchange = this.#server.pool.dispatch(request, this.#attempt, this.#needsFresh);
+      this.#exchange = this.#dispatch(request, this.#attempt);
     } catch (error) {
       // Not in the caller's own tick.
       queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error))));
     }
+  }
+
+  #dispatch(request: CompletionRequest, attempt: OpenAiAttempt): Exchange {
+    const send = (): Exchange => this.#server.pool.dispatch(request, attempt, this.#needsFresh);
+    return this.#meter === undefined ? send() : this.#meter.run(send);
   }
 
   #toNamed(end: ModelEnd): ModelEnd {

@@ -93,8 +93,16 @@ export class OpenAiServer {
     return await this.#loading;
   }
 
-  /** Returns the request for `prompt`, with `corrections` and those that the server has remembered. */
-  toRequest(prompt: Prompt, corrections: readonly Correction[], target: Target): CompletionRequest {
+  /**
+   * Returns the request for `prompt`, with `corrections` and those that the server has remembered.
+   * @param more headers beside those of the target.
+   */
+  toRequest(
+    prompt: Prompt,
+    corrections: readonly Correction[],
+    target: Target,
+    more?: Readonly<Record<string, string>>,
+  ): CompletionRequest {
     const memory = corrections.length === 0 ? this.#memory : this.#memory.with(corrections);
     const isRefused = (name: string): boolean => memory.leavesOut(name);
     const parameters = memory.apply(
@@ -123,7 +131,8 @@ export class OpenAiServer {
       ...optional,
     ];
     const { parameters: asked } = prompt;
-    return { ...target, body: JSON.stringify(body), parameters, asked, added, offered };
+    const headers = more === undefined ? target.headers : { ...target.headers, ...more };
+    return { ...target, headers, body: JSON.stringify(body), parameters, asked, added, offered };
   }
 
   /** Remembers a request with which the model has replied, and the corrections in it. */

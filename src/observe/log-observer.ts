@@ -1,18 +1,31 @@
 /** Log lines about turns and the store. */
 import type { FastifyBaseLogger } from "fastify";
+import type { Clock } from "../base/clock.ts";
 import type { AppError } from "../base/errors.ts";
-import type { ModelEvent, ObservedEvent, Observer, ToolServerEvent } from "../turn/observer.ts";
+import { LimitedLines } from "../base/log/limited-lines.ts";
+import type {
+  MeasuredEvent,
+  ModelEvent,
+  ObservedEvent,
+  Observer,
+  ToolServerEvent,
+} from "../turn/observer.ts";
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
 import { toContent } from "../turn/turn-result.ts";
 
 /** How much of a question, and of an answer, is logged if content may be, in UTF-16 code units. */
 const maxLoggedLength = 1_000;
+/** How long a call of the database may take without a line, in milliseconds: a reply waits for it as long. */
+const slowCallMs = 500;
 
 /**
- * Returns an observer that writes a line to `logger` for each event.
+ * Returns an observer that writes a line to `logger` for each event that an operator may want to know.
  * @param holdsContent whether questions and answers are logged.
  */
-export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boolean): Observer {
+export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boolean, clock: Clock): Observer {
+  const slowCalls = new LimitedLines(clock, ({ count, byName: functions, windowMs }) =>
+    logger.warn({ count, functions, windowMs }, "more store calls were slow, without a line each"),
+  );
   return (event) => {
     switch (event.type) {
       case "turn-ended":
@@ -40,21 +53,11 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.warn({ kind, durationMs: Math.round(durationMs), ...toReason(error) }, "search failed");
       }
       case "search-backlog-started":
-        return logger.info("indexing older messages and titles for the search");
       case "search-backlog-indexed":
-        return logger.info({ count: event.count }, "older messages and titles are now searchable");
       case "conversations-expired":
-        return logger.info({ count: event.count }, "expired conversations deleted");
       case "chat-summarised":
-        return logger.info(
-          { conversationId: event.conversationId, model: event.model },
-          "the start of a long chat was summarised",
-        );
       case "summary-failed":
-        return logger.warn(
-          { conversationId: event.conversationId, ...toReason(event.error) },
-          "the start of a long chat could not be summarised",
-        );
+        return logBackground(logger, event);
       case "model-left":
       case "model-avoided":
       case "model-recovered":
@@ -67,8 +70,55 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
       case "tool-server-wrote":
       case "tool-warning":
         return logToolServer(logger, event);
+      case "store-called":
+      case "document-read":
+      case "model-called":
+      case "request-ended":
+        return logMeasured(logger, slowCalls, event);
     }
   };
+}
+
+function logBackground(
+  logger: FastifyBaseLogger,
+  event: ObservedEvent & {
+    readonly type:
+      | "search-backlog-started"
+      | "search-backlog-indexed"
+      | "conversations-expired"
+      | "chat-summarised"
+      | "summary-failed";
+  },
+): void {
+  switch (event.type) {
+    case "search-backlog-started":
+      return logger.info("indexing older messages and titles for the search");
+    case "search-backlog-indexed":
+      return logger.info({ count: event.count }, "older messages and titles are now searchable");
+    case "conversations-expired":
+      return logger.info({ count: event.count }, "expired conversations deleted");
+    case "chat-summarised":
+      return logger.info(
+        { conversationId: event.conversationId, model: event.model },
+        "the start of a long chat was summarised",
+      );
+    case "summary-failed":
+      return logger.warn(
+        { conversationId: event.conversationId, ...toReason(event.error) },
+        "the start of a long chat could not be summarised",
+      );
+  }
+}
+
+function logMeasured(logger: FastifyBaseLogger, slowCalls: LimitedLines, event: MeasuredEvent): void {
+  switch (event.type) {
+    case "store-called":
+      return logCall(logger, slowCalls, event);
+    case "document-read":
+      return logDocument(logger, event);
+    case "model-called":
+    case "request-ended": // logged with the request's own facts
+  }
 }
 
 function logModel(logger: FastifyBaseLogger, event: ModelEvent): void {
@@ -108,6 +158,27 @@ function logToolServer(logger: FastifyBaseLogger, { type, server, ...facts }: To
   }
 }
 
+/** Only slow calls get a line; what failed is told by whoever made the call. */
+function logCall(
+  logger: FastifyBaseLogger,
+  lines: LimitedLines,
+  event: MeasuredEvent & { readonly type: "store-called" },
+): void {
+  if (event.durationMs < slowCallMs) return;
+  const facts = { function: event.function, durationMs: Math.round(event.durationMs) };
+  lines.write(event.function, () => logger.warn({ ...facts, ...toReason(event.error) }, "slow store call"));
+}
+
+function logDocument(
+  logger: FastifyBaseLogger,
+  event: MeasuredEvent & { readonly type: "document-read" },
+): void {
+  const { documentId, pages, passages, errorCode: code } = event;
+  const facts = { documentId, pages, passages, durationMs: Math.round(event.durationMs) };
+  if (code === undefined) logger.info(facts, "document read");
+  else logger.warn({ ...facts, code }, "document could not be read");
+}
+
 type WriteEvent = ObservedEvent & { readonly turn: Pick<TurnBegin, "turnId" | "conversationId"> };
 
 function toWrite({ turn: { turnId, conversationId } }: WriteEvent): object {
@@ -130,9 +201,11 @@ function logTurn(
   const { outcome, model, attempts, context, finishReason, usage, durationMs, firstTextMs } = result;
   const facts = {
     requestId: turn.requestId,
+    traceId: turn.traceId,
     turnId: turn.turnId,
     conversationId: ended.conversationId ?? turn.conversationId,
     userId: turn.caller.userId,
+    wire: turn.wire,
     outcome,
     storage: ended.storage,
     model,

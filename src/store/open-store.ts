@@ -12,8 +12,8 @@ import { AttachmentRows } from "./attachments/attachment-rows.ts";
 import { AttachmentWrites } from "./attachments/attachment-writes.ts";
 import { Bucket, type BucketOptions } from "./attachments/bucket.ts";
 import { BucketSweeper } from "./attachments/bucket-sweeper.ts";
-import type { Database } from "./database/database.ts";
-import { DatabaseHealth } from "./database/database-health.ts";
+import type { Database, FunctionName } from "./database/database.ts";
+import { DatabaseHealth, type OnCall } from "./database/database-health.ts";
 import { findTrouble } from "./database/find-trouble.ts";
 import { PgliteDatabase } from "./database/pglite/pglite.ts";
 import type { PostgresOptions } from "./database/postgres/postgres.ts";
@@ -94,6 +94,8 @@ export interface OpenStore {
   readonly database: Database | undefined;
   /** `undefined` if there is no journal. */
   readonly journal: JournalState | undefined;
+  /** Resolves with the size of the journal's files, in bytes. */
+  findJournalBytes(): Promise<number>;
   /**
    * Resolves with the reason why the store accepts no writes, which may be no response within `timeoutMs`.
    */
@@ -106,6 +108,7 @@ const nothingKept = {
   rows: undefined,
   attachments: undefined,
   journal: undefined,
+  findJournalBytes: async () => 0,
 } as const;
 
 const emptyStore: OpenStore = {
@@ -135,7 +138,7 @@ export async function openStore(options: StoreOptions, clock: Clock, observe: Ob
 }
 
 function openReducedStore(opened: Database, clock: Clock, observe: Observer): OpenStore {
-  const database = new DatabaseHealth(opened, clock);
+  const database = new DatabaseHealth(opened, clock, toCallObserver(observe));
   const trouble = { database, isReduced: true, clock, countQueued: () => 0 };
   return {
     ...nothingKept,
@@ -153,7 +156,8 @@ async function openDurableStore(
   observe: Observer,
 ): Promise<OpenStore> {
   let indexer: WordIndexer | undefined;
-  const database = new DatabaseHealth(opened, clock, (name) => indexer?.nudge(name));
+  const onCall = toCallObserver(observe, (name) => indexer?.nudge(name));
+  const database = new DatabaseHealth(opened, clock, onCall);
   const journal = await openJournal(options.dataDir, options.maxJournalBytes, observe);
   const { maxUserBytes, bucket: bucketOptions } = options.attachments;
   const bucket = bucketOptions && new Bucket(bucketOptions, clock);
@@ -195,12 +199,21 @@ async function openDurableStore(
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.quarantinedCount };
     },
+    findJournalBytes: async () => (await journal?.findBytes()) ?? 0,
     findTrouble: async (timeoutMs) => await findTrouble(trouble, timeoutMs),
     close: async () => {
       sweeper?.close();
       await Promise.all([turns.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
       await Promise.all([closeWithin(database, clock), bucket?.close()]);
     },
+  };
+}
+
+/** @param onResult called after each call that succeeds. */
+function toCallObserver(observe: Observer, onResult: (name: FunctionName) => void = () => {}): OnCall {
+  return (name, durationMs, error) => {
+    if (error === undefined) onResult(name);
+    observe({ type: "store-called", function: name, durationMs, error });
   };
 }
 

@@ -1,7 +1,7 @@
 /** The events of a server beyond its responses: one union, for logs, metrics and traces. */
-import type { AppError } from "../base/errors.ts";
+import type { AppError, ErrorCode } from "../base/errors.ts";
 import type { EndResult, TurnBegin, TurnResult } from "./ports.ts";
-import type { SourceKind } from "./turn-event.ts";
+import type { ReportedUsage, SourceKind } from "./turn-event.ts";
 
 /** The turn that an event is about. */
 type ObservedTurn = Pick<TurnBegin, "turnId" | "conversationId">;
@@ -52,7 +52,8 @@ export type ObservedEvent =
   /** The start of a long chat could not be summarised; the chat goes on without. */
   | { readonly type: "summary-failed"; readonly conversationId: string; readonly error: AppError }
   | ModelEvent
-  | ToolServerEvent;
+  | ToolServerEvent
+  | MeasuredEvent;
 
 /** An event of a model, identified by its configured name. All but the last are of those with fallbacks. */
 export type ModelEvent =
@@ -94,6 +95,57 @@ export type ToolServerEvent =
     }
   /** It wrote a line to its standard error. */
   | { readonly type: "tool-server-wrote"; readonly server: string; readonly text: string };
+
+/** An event that is measured or counted. */
+export type MeasuredEvent =
+  /** A function of the database was called; `error` is why it failed. */
+  | {
+      readonly type: "store-called";
+      readonly function: string;
+      readonly durationMs: number;
+      readonly error: AppError | undefined;
+    }
+  /** A configured model was called, for a turn or for another text. Only told if calls are measured. */
+  | {
+      readonly type: "model-called";
+      readonly model: string;
+      /** `aborted`: the rest of the reply was not wanted any more. */
+      readonly result: "ok" | "aborted" | ErrorCode;
+      readonly durationMs: number;
+      /** From the call to the first piece of the reply, whatever it holds; absent if none came. */
+      readonly firstChunkMs: number | undefined;
+      readonly gaps: ChunkGaps;
+      readonly usage: ReportedUsage | undefined;
+    }
+  /** A request was responded to, and the response has ended. */
+  | {
+      readonly type: "request-ended";
+      /** `undefined` if the request could not be read, as `route` is; without a route it is so, too. */
+      readonly method: string | undefined;
+      /** The pattern of its route, like `/turns/:turnId`. */
+      readonly route: string | undefined;
+      readonly status: number;
+      readonly error: AppError | undefined;
+    }
+  /** A document of a knowledge base was read, or could not be read. */
+  | {
+      readonly type: "document-read";
+      readonly documentId: string;
+      readonly pages: number;
+      readonly passages: number;
+      readonly durationMs: number;
+      readonly errorCode: ErrorCode | undefined;
+    };
+
+/** The upper bounds of {@link ChunkGaps}, in milliseconds. */
+export const chunkGapBoundsMs = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] as const;
+
+/** The times between the pieces of a reply. */
+export interface ChunkGaps {
+  /** How many there were up to each bound of {@link chunkGapBoundsMs}, and above all of them. */
+  readonly counts: readonly number[];
+  readonly sumMs: number;
+}
 
 /** Told of every event, in the tick in which it happens. Must not throw, and must not wait. */
 export type Observer = (event: ObservedEvent) => void;

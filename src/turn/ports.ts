@@ -12,6 +12,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { ToolPart } from "./items/tool.ts";
 import type { MessageSource } from "./sources/message-sources.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
+import type { TraceScope } from "./tracing/trace-scope.ts";
 import type {
   FinishReason,
   ModelAttempt,
@@ -21,6 +22,7 @@ import type {
   SentContext,
   Storage,
   Usage,
+  WireName,
 } from "./turn-event.ts";
 
 /** Receives a reply from the model: text, then exactly one of `end` and `fail`, then nothing. */
@@ -89,6 +91,20 @@ export interface CallOptions {
   readonly leaveAfterMs?: number | undefined;
   /** Summaries of messages that do not fit; absent for none. */
   readonly summaries?: ChatSummaries | undefined;
+  /** The span of its turn; absent if there are no traces, and outside of turns. */
+  readonly trace?: TraceScope | undefined;
+  /** Absent if the call is neither measured nor traced. */
+  readonly meter?: CallMeter | undefined;
+}
+
+/** Measures and traces one call. */
+export interface CallMeter {
+  /** Sent with its requests, beside their own. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Runs `work`, which sends a request, in the context of the call. */
+  run<Result>(work: () => Result): Result;
+  /** Called with each piece of the reply that is read, whatever it holds. Must be fast. */
+  chunk(): void;
 }
 
 /** A reply in progress. */
@@ -218,6 +234,10 @@ export interface TurnBegin {
   readonly allowance: Allowance | undefined;
   /** The id of its request, for the log; `undefined` after a wait in the journal. */
   readonly requestId: string | undefined;
+  /** The wire on which it was asked for; absent if that is not known any more. */
+  readonly wire?: WireName | undefined;
+  /** The id of its trace, for the log; absent if it belongs to none. */
+  readonly traceId?: string | undefined;
 }
 
 /** The assistant's message, whose content is the trimmed answer. */

@@ -62,7 +62,7 @@ export class RunningTurn {
     this.#output = output;
     this.#gate = new SafetyGate(output);
     const model = findModel(ports.models, request);
-    this.#calls = new ModelCalls(model, ports.summaries, resumed?.state.report);
+    this.#calls = new ModelCalls(model, ports, resumed?.state.report);
     const sent = resumed && toSentReply(resumed);
     this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, model.openedReasoning, ports, sent);
     this.#wantsPlan = request.wantsPlan;
@@ -230,6 +230,7 @@ export class RunningTurn {
     this.#isOver = true;
     const { position } = this.#reply;
     this.#gate.append({ type: "turn-waiting", position, approvals, storage: stored.storage });
+    this.#ports.trace?.pause(this.#begin);
     this.#ports.observe({ type: "turn-waiting", turn: this.#begin });
     this.#done.resolve(stored);
   }
@@ -303,7 +304,9 @@ export class RunningTurn {
     position = this.#reply.position,
   ): EndResult {
     this.#gate.append(toTurnEnd(result, error, ended.storage, position));
-    this.#ports.observe({ type: "turn-ended", turn: this.#begin, result, ended, error });
+    const end = { turn: this.#begin, result, ended, error };
+    this.#ports.trace?.end(end);
+    this.#ports.observe({ type: "turn-ended", ...end });
     return ended;
   }
 }

@@ -2,6 +2,19 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { ToolOutcome, ToolRunner } from "./items/tool.ts";
 
+/** The wires on which turns are asked for. */
+export const wireNames = [
+  "text",
+  "sse",
+  "json",
+  "ui-message",
+  "openai-chat",
+  "openai-responses",
+  "ag-ui",
+] as const;
+/** One of {@link wireNames}. */
+export type WireName = (typeof wireNames)[number];
+
 /** How a turn can end. */
 export const outcomes = ["complete", "stopped", "failed", "interrupted"] as const;
 /** How a turn ended. */

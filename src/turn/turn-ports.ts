@@ -6,6 +6,7 @@ import type { Grounding } from "./sources/grounding.ts";
 import type { ModelPorts } from "./steps/model-calls.ts";
 import type { SentEvents } from "./steps/next-prompt.ts";
 import type { ToolPorts } from "./steps/step-loop.ts";
+import type { TurnTrace } from "./tracing/tracing.ts";
 import type { EventOutput } from "./turn-event.ts";
 
 /** The ports of a turn. */
@@ -13,6 +14,8 @@ export interface TurnPorts extends ReplyOptions, ToolPorts, ModelPorts {
   /** Looks for sources; absent if this server can search nothing. */
   readonly grounding?: Grounding | undefined;
   readonly store: TurnStore;
+  /** Its span; absent if there are no traces. */
+  readonly trace?: TurnTrace | undefined;
   /** Told once, when the turn is over, or waits. */
   readonly observe: Observer;
 }

@@ -11,6 +11,8 @@ import type { JsonObject } from "../base/json.ts";
 import type { CallResult } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, Model, Models, RunningChoice, TurnBegin } from "./ports.ts";
 import type { PricedModels } from "./budget/prices.ts";
+import { toTraceId, type TraceContext } from "./tracing/trace-context.ts";
+import type { WireName } from "./turn-event.ts";
 import type { StoredPath } from "./records.ts";
 import { maxMaterialCharacters } from "./sources/material.ts";
 
@@ -69,6 +71,10 @@ export interface TurnRequest extends PromptOptions {
   readonly allowance?: Allowance | undefined;
   /** The id of the request in the log. */
   readonly requestId?: string | undefined;
+  /** The wire on which it came; absent if that is not known any more. */
+  readonly wire?: WireName | undefined;
+  /** Its place in a trace; once it runs, that of its own span if there is one. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Returns the model that a turn asks for. */
@@ -118,6 +124,8 @@ export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedA
     ...toReservation(request, priced),
     allowance: request.allowance,
     requestId: request.requestId,
+    wire: request.wire,
+    traceId: request.trace && toTraceId(request.trace),
   };
 }
 

@@ -45,7 +45,12 @@ describe("foreword", () => {
     const other = createServer();
     const port = await listen(other);
     const text = await refuse({ PORT: String(port), DATA_DIR: "unmade" });
+    const metrics = await refuse({ PORT: "0", METRICS_PORT: String(port), DATA_DIR: "unmade" });
     other.close();
+    assert.match(
+      metrics,
+      /; set METRICS_PORT to a free port\. For example: METRICS_PORT=8001 npm start\.\n$/,
+    );
     assert.match(
       text,
       /^Foreword cannot start: .*EADDRINUSE.*. Another process is listening there; set PORT to a free port\. For example: PORT=8001 npm start\.\n$/,

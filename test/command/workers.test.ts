@@ -8,6 +8,7 @@ import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
 import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { makeFolder } from "../support/apps/start-app.ts";
+import { scrape } from "../support/clients/prometheus.ts";
 import { RunningCommand } from "./run-command.ts";
 
 const Line = z.looseObject({ msg: z.string(), pid: z.number() });
@@ -141,6 +142,37 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     assert.equal(await reading, "- p\n---RESPONSE---\nTo the end.");
     assert.equal(await command.exit(), 0);
     assert.ok(linesOf(command).some(({ msg }) => msg === "all workers have exited"));
+  });
+
+  test("are summed up at METRICS_PORT; a frozen one is missing after a second, and no sum ever falls", async () => {
+    const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", METRICS_PORT: "0" };
+    const { command, pids } = await startBoth(variables);
+    const [, url = ""] = await command.printed(/^Metrics are served at (\S+)$/m);
+    const turns = linesOf(command).filter(({ msg }) => msg === "turn").length;
+    const [frozen = 0] = pids;
+    const both = await scrape(url);
+    assert.equal(both.sum("foreword_turns_total", { outcome: "complete" }), turns);
+    assert.deepEqual([both.sum("foreword_workers"), both.sum("foreword_workers_missing")], [2, 0]);
+    assert.equal(both.sum("foreword_db_pool_max"), 20);
+
+    process.kill(frozen, "SIGSTOP");
+    const [one, again] = await Promise.all([scrape(url), scrape(url)]);
+    assert.deepEqual(
+      [one, again].map((found) => found.sum("foreword_workers_missing")),
+      [1, 1],
+    );
+    assert.equal(one.sum("foreword_turns_total"), turns);
+    assert.equal(one.sum("foreword_db_pool_max"), 10);
+    process.kill(frozen, "SIGCONT");
+    let isMissing = true;
+    while (isMissing) isMissing = (await scrape(url)).sum("foreword_workers_missing") > 0;
+
+    process.kill(frozen, "SIGKILL");
+    while (!linesOf(command).some(({ msg }) => msg === "worker exited; starting a replacement"))
+      await command.wrote();
+    assert.equal((await scrape(url)).sum("foreword_turns_total"), turns);
+    command.kill("SIGTERM");
+    assert.equal(await command.exit(), 0);
   });
 
   test("exit gracefully, too, if the signal goes to all of them at once, as from a terminal", async () => {

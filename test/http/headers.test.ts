@@ -120,6 +120,7 @@ describe("every response forbids to store, embed or run it", () => {
     const http = createHttpServer({
       logger: pino({ level: "silent" }),
       clock: systemClock,
+      observe: () => {},
       trustedProxies: [],
       hosts: undefined,
       bodies: { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 },

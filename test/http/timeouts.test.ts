@@ -35,7 +35,7 @@ async function withApp(
   const variables = { CHAT_STORE_ENABLED: "false", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
   const options = parseConfig(variables).app;
   const logger = pino({ level: "silent" });
-  const observe = createLogObserver(logger, options.logsContent);
+  const observe = createLogObserver(logger, options.logsContent, clock);
   const store = await openStore(options.store, clock, observe);
   const app = await createApp(options, store, { clock, logger, observe });
   adjust(app.http.server);
@@ -55,7 +55,7 @@ async function send(socket: Socket, bytes: Buffer | string): Promise<void> {
 }
 
 describe("a server", { timeout: 60_000 }, () => {
-  const options = { logger: pino({ level: "silent" }), clock: systemClock };
+  const options = { logger: pino({ level: "silent" }), clock: systemClock, observe: () => {} };
 
   test("waits 10 s for a head and 15 min for a request, and keeps 5,000 connections for 1,000 requests each", () => {
     const bodies = { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 };

@@ -31,10 +31,11 @@ async function writeBuild(folder: string): Promise<void> {
 /** Starts a server of the routes alone, with the build in `folder`. */
 function serve(context: TestContext, folder: string) {
   const http = createHttpServer({
-    logger: pino({ level: "silent" }),
-    clock: systemClock,
     trustedProxies: [],
     hosts: undefined,
+    observe: () => {},
+    clock: systemClock,
+    logger: pino({ level: "silent" }),
     bodies: { maxBodyBytes: mebibyte, maxBodiesBytes: mebibyte, keepsChats: false },
   });
   const page = new Page({ auth: "none", title: "Foreword" }, folder);

@@ -6,6 +6,7 @@ import type { LiveTurns } from "../../live/live-turns.ts";
 import { checkParameters } from "../../turn/allowed-parameters.ts";
 import { hasImages, type TurnAttachments } from "../../turn/attachments/turn-attachments.ts";
 import type { Models } from "../../turn/ports.ts";
+import { readTraceContext } from "../../turn/tracing/trace-context.ts";
 import { findModel, type TurnRequest } from "../../turn/turn-request.ts";
 import type { Limits } from "../limits.ts";
 
@@ -30,7 +31,8 @@ export async function startTurn(
   reply: FastifyReply,
 ): Promise<FollowedTurn> {
   checkParameters(findModel(models, requested), requested.parameters);
-  const allowed = { ...limits.allow(request, requested), requestId: request.id };
+  const trace = readTraceContext(request.headers);
+  const allowed = { ...limits.allow(request, requested), requestId: request.id, trace };
   const prepared = hasImages(allowed) ? await prepare(allowed, attachments) : allowed;
   const { turn, isReplay, left } = await live.start(prepared);
   if (left !== undefined) limits.sendLeft(prepared, left, reply);

@@ -105,6 +105,7 @@ export class DocumentReading {
     const { rows, clock } = this.#options;
     const stopping = new AbortController();
     const signal = AbortSignal.any([this.#closing.signal, stopping.signal]);
+    const startMs = clock.monotonicMs();
     let progress = nothingRead;
     const beat = async (): Promise<void> => {
       const held = await rows.save(document.id, leaseId, progress, []).catch(() => undefined);
@@ -114,11 +115,31 @@ export class DocumentReading {
     let timer = clock.after(leaseMs / 3, () => void beat());
     try {
       const end = await this.#readPages(document, leaseId, signal, (reached) => (progress = reached));
-      if (end !== undefined) await rows.end(document.id, leaseId, progress, end);
+      if (end === undefined) return;
+      await rows.end(document.id, leaseId, progress, end);
+      this.#tell(document.id, progress, end, clock.monotonicMs() - startMs);
     } finally {
       stopping.abort();
       timer.cancel();
     }
+  }
+
+  #tell(
+    documentId: string,
+    { pagesRead, passages }: ReadingProgress,
+    end: ReadingEnd,
+    durationMs: number,
+  ): void {
+    if (end.state === "waiting") return;
+    const errorCode = end.state === "failed" ? end.errorCode : undefined;
+    this.#options.observe({
+      type: "document-read",
+      documentId,
+      pages: pagesRead,
+      passages,
+      durationMs,
+      errorCode,
+    });
   }
 
   /** Resolves with how the reading ends; `undefined` if it is not this process's any more. */

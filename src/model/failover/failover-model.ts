@@ -54,7 +54,7 @@ export class FailoverModel implements Model {
     const preferred = this.#candidates.filter(({ model }) => model.name === options.prefers);
     const others = this.#candidates.filter(({ model }) => model.name !== options.prefers);
     const candidates = [...preferred, ...others];
-    return new FailoverCall(candidates, prompt, sink, this.#observe, options.summaries);
+    return new FailoverCall(candidates, prompt, sink, this.#observe, options);
   }
 
   close(): Promise<void> {
@@ -69,7 +69,7 @@ class FailoverCall implements ModelCall {
   readonly #prompt: Prompt;
   readonly #sink: ModelSink;
   readonly #observe: Observer;
-  readonly #summaries: CallOptions["summaries"];
+  readonly #options: Pick<CallOptions, "summaries" | "trace">;
   readonly #attempts: ModelAttempt[] = [];
   #current: Candidate;
   #trial: ModelTrial | undefined;
@@ -80,9 +80,9 @@ class FailoverCall implements ModelCall {
     prompt: Prompt,
     sink: ModelSink,
     observe: Observer,
-    summaries: CallOptions["summaries"],
+    { summaries, trace }: CallOptions,
   ) {
-    this.#summaries = summaries;
+    this.#options = { summaries, trace };
     this.#rest = [...candidates];
     this.#prompt = prompt;
     this.#sink = sink;
@@ -134,7 +134,7 @@ class FailoverCall implements ModelCall {
       restart: (next) => this.#sink.restart(next),
       judge: (end) => this.#sink.judge(end),
     };
-    this.#call = candidate.model.complete(this.#prompt, sink, { leaveAfterMs, summaries: this.#summaries });
+    this.#call = candidate.model.complete(this.#prompt, sink, { leaveAfterMs, ...this.#options });
   }
 
   #end(end: ModelEnd, succeed: () => void): void {

@@ -10,7 +10,7 @@ import { ModelHealth } from "./model-health.ts";
 export interface ConfiguredModel {
   readonly model: Model & {
     /** Its context window in tokens, as configured or learnt. */
-    readonly windowTokens: number | undefined;
+    readonly windowTokens?: number | undefined;
   };
   readonly settings: ModelSettings;
 }

@@ -3,6 +3,7 @@ import { toAppError, type AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
+import type { PoolState } from "../../base/semaphore.ts";
 import type { Database, FunctionName } from "./database.ts";
 import { isRolledBack } from "./sql-failure.ts";
 
@@ -32,20 +33,23 @@ interface FailedWrite {
   readonly atMs: number;
 }
 
+/** Called after a call, with its time, waits and repetitions included, and the reason why it failed. */
+export type OnCall = (name: FunctionName, durationMs: number, error: AppError | undefined) => void;
+
 /** A database whose calls reveal its health. A call rolled back as a deadlock's victim is repeated once. */
 export class DatabaseHealth implements Database {
   readonly #database: Database;
   readonly #clock: Clock;
-  readonly #onResult: (name: FunctionName) => void;
+  readonly #onCall: OnCall;
   /** Since when every call has succeeded. */
   #healthySinceMs: number | undefined;
   #failedWrite: FailedWrite | undefined;
 
-  /** @param onResult called after each successful call. */
-  constructor(database: Database, clock: Clock, onResult: (name: FunctionName) => void = () => {}) {
+  /** @param onCall called after each call. */
+  constructor(database: Database, clock: Clock, onCall: OnCall = () => {}) {
     this.#database = database;
     this.#clock = clock;
-    this.#onResult = onResult;
+    this.#onCall = onCall;
   }
 
   /** For how long every call has succeeded, in milliseconds; 0 after a failure. */
@@ -58,6 +62,10 @@ export class DatabaseHealth implements Database {
     return this.#failedWrite;
   }
 
+  get pool(): PoolState | undefined {
+    return this.#database.pool;
+  }
+
   get opened(): Promise<void> | undefined {
     return this.#database.opened;
   }
@@ -67,6 +75,7 @@ export class DatabaseHealth implements Database {
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
+    const startMs = this.#clock.monotonicMs();
     try {
       const attempt = async (): Promise<unknown> => await this.#database.call(name, argument, caller);
       const result = await attempt().catch(async (error: unknown) => {
@@ -75,10 +84,11 @@ export class DatabaseHealth implements Database {
       });
       this.#healthySinceMs ??= this.#clock.monotonicMs();
       if (writes.has(name)) this.#failedWrite = undefined;
-      this.#onResult(name);
+      this.#onCall(name, this.#clock.monotonicMs() - startMs, undefined);
       return result;
     } catch (cause) {
       const error = toAppError(cause);
+      this.#onCall(name, this.#clock.monotonicMs() - startMs, error);
       const isOfStore = error.code.startsWith("store_");
       if (error.code === "store_unavailable" || (signsOfLife.has(name) && isOfStore))
         this.#healthySinceMs = undefined;

@@ -2,6 +2,7 @@
 import type { AppError } from "../../base/errors.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
+import type { PoolState } from "../../base/semaphore.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
 export const schemaVersion = 11;
@@ -90,6 +91,8 @@ export interface Database {
    * each use: the schema may be upgraded, or downgraded, while the server runs.
    */
   readonly schemaVersion?: number | undefined;
+  /** How many calls it gets at the same time; absent if nothing bounds them. */
+  readonly pool?: PoolState | undefined;
   /**
    * Calls a function as `caller`: users read and edit with their own rights.
    * @throws AppError `store_unavailable` after 5 s or without a connection, `store_full`, `store_read_only`,

@@ -7,7 +7,7 @@ import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { toArgument, type Database, type FunctionName } from "./database.ts";
 import { SecondTries } from "./second-tries.ts";
-import { Semaphore } from "../../base/semaphore.ts";
+import { Semaphore, type PoolState } from "../../base/semaphore.ts";
 import { toStoreFailure } from "./sql-failure.ts";
 
 /** Concurrent calls: PostgREST has ten connections by default, and queues the rest. */
@@ -42,6 +42,10 @@ export class SupabaseDatabase implements Database {
     this.#usesCallerToken = options.usesCallerToken;
     this.#client = connect(options, this.#agent);
     this.#freshClient = connect(options, this.#freshAgent);
+  }
+
+  get pool(): PoolState {
+    return this.#semaphore.state;
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {

@@ -80,6 +80,8 @@ export function toQueuedBegin(
     subject,
     keyName: key?.name,
     requestId: undefined,
+    wire: undefined,
+    traceId: undefined,
     userId: caller.userId,
   });
 }

@@ -2,6 +2,8 @@
  * The journal: writes that the database has not accepted yet, and the text of running turns, on this
  * machine's disk. It knows their order, but not their meaning.
  */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { z } from "zod";
 import type { Piece } from "../../turn/records.ts";
 import {
@@ -14,7 +16,7 @@ import {
 } from "./folder.ts";
 import { JournalThread } from "./thread.ts";
 import { parseItems } from "../turns/item-rows.ts";
-import type { JournalWrite, QueuedWrite, WriteHead } from "./write.ts";
+import { journalFileName, type JournalWrite, type QueuedWrite, type WriteHead } from "./write.ts";
 
 const Writes = z.object({ writes: z.array(QueuedRow), quarantined: z.object({ count: z.number() }) });
 const Dropped = z.object({ dropped: z.number() });
@@ -29,6 +31,7 @@ const TurnRows = z.array(z.object({ turnId: z.string() }));
 /** A process's queue of writes, kept on disk. Its state is known without reading the disk. */
 export class Journal {
   readonly #dataDir: string;
+  readonly #path: string;
   readonly #thread: JournalThread;
   readonly #owners: string[];
   readonly #queue = new Map<number, QueuedWrite>();
@@ -43,6 +46,7 @@ export class Journal {
 
   private constructor(dataDir: string, folder: JournalFolder, maxBytes: number) {
     this.#dataDir = dataDir;
+    this.#path = folder.path;
     this.#thread = new JournalThread(folder, maxBytes);
     this.#owners = [folder.owner];
     this.owner = folder.owner;
@@ -79,6 +83,18 @@ export class Journal {
   /** The number of quarantined writes. */
   get quarantinedCount(): number {
     return this.#quarantinedCount;
+  }
+
+  /** Resolves with the size of its files, in bytes. */
+  async findBytes(): Promise<number> {
+    const files = ["", "-wal", "-shm"].map((suffix) => join(this.#path, journalFileName + suffix));
+    const sizes = await Promise.all(
+      files.map(async (file) => {
+        const found = await stat(file).catch(() => undefined);
+        return found?.size ?? 0;
+      }),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** Resolves when a write leaves the queue, for any reason. */

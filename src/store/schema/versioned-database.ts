@@ -3,6 +3,7 @@ import { toAppError, type AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
+import type { PoolState } from "../../base/semaphore.ts";
 import { schemaVersion, service, type Database, type FunctionName } from "../database/database.ts";
 import { chooseVersion, parseSchemaRange, toSchemaMismatch, type SchemaRange } from "./schema-version.ts";
 
@@ -42,6 +43,10 @@ export class VersionedDatabase implements Database {
 
   get opened(): Promise<void> | undefined {
     return this.#database.opened;
+  }
+
+  get pool(): PoolState | undefined {
+    return this.#database.pool;
   }
 
   get schemaVersion(): number | undefined {

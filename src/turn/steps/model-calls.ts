@@ -2,13 +2,16 @@
 import type { PricedModels } from "../budget/prices.ts";
 import type { ChatSummaries } from "../context/chat-summaries.ts";
 import type { Prompt } from "../instructions.ts";
+import type { TraceScope } from "../tracing/trace-scope.ts";
 import type { SentContext } from "../turn-event.ts";
-import type { CallReport, Model, ModelCall, ModelSink } from "../ports.ts";
+import type { CallOptions, CallReport, Model, ModelCall, ModelSink } from "../ports.ts";
 
 /** The models of turns. */
 export interface ModelPorts extends PricedModels {
   /** Summaries of the turn's own chat; absent for none. */
   readonly summaries?: ChatSummaries | undefined;
+  /** The turn's span; absent if there are no traces. */
+  readonly trace?: TraceScope | undefined;
 }
 
 /** The calls of one turn; the next is made once the one before has ended. */
@@ -18,15 +21,16 @@ export class ModelCalls {
   /** Of the steps before the call. */
   #earlier: CallReport | undefined;
 
-  readonly #summaries: ChatSummaries | undefined;
+  readonly #options: CallOptions | undefined;
 
-  /**
-   * @param summaries of the turn's chat; absent for none.
-   * @param earlier the report of the steps before a wait.
-   */
-  constructor(model: Model, summaries: ChatSummaries | undefined, earlier?: CallReport) {
+  /** @param earlier the report of the steps before a wait. */
+  constructor(
+    model: Model,
+    { summaries, trace }: Pick<ModelPorts, "summaries" | "trace">,
+    earlier?: CallReport,
+  ) {
     this.#model = model;
-    this.#summaries = summaries;
+    this.#options = summaries === undefined && trace === undefined ? undefined : { summaries, trace };
     this.#earlier = earlier;
   }
 
@@ -34,8 +38,7 @@ export class ModelCalls {
   ask(prompt: Prompt, sink: ModelSink): void {
     this.#earlier = this.report;
     const prefers = this.#earlier?.model;
-    const summaries = this.#summaries;
-    const options = prefers === undefined && summaries === undefined ? undefined : { prefers, summaries };
+    const options = prefers === undefined ? this.#options : { ...this.#options, prefers };
     this.#call = this.#model.complete(prompt, sink, options);
   }
 

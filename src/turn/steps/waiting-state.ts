@@ -8,7 +8,8 @@ import { StoredImage } from "../attachments/stored-image.ts";
 import { roles, type Message } from "../message.ts";
 import type { ModelParameters } from "../instructions.ts";
 import type { CallReport } from "../ports.ts";
-import type { ReportedUsage } from "../turn-event.ts";
+import { wireNames, type ReportedUsage, type WireName } from "../turn-event.ts";
+import { TraceContext } from "../tracing/trace-context.ts";
 import { serverToolChoices, toChat, type ServerToolChoice, type TurnRequest } from "../turn-request.ts";
 import type { ToolStepsState } from "./tool-steps.ts";
 import { StoredToolPart } from "../items/tool-part.ts";
@@ -32,6 +33,10 @@ export interface WaitingState {
   readonly firstTextMs: number | undefined;
   /** How the replies of its steps came about; `undefined` if there is nothing to tell. */
   readonly report: CallReport | undefined;
+  /** The wire on which the turn was asked for; `undefined` if that is unknown. */
+  readonly wire: WireName | undefined;
+  /** The place of the turn in a trace; `undefined` if it belongs to none. */
+  readonly trace: TraceContext | undefined;
 }
 
 const StoredMessage = z.object({
@@ -101,6 +106,8 @@ const State = z.object({
     }),
   ),
   firstTextMs: optional(z.number()),
+  wire: optional(z.enum(wireNames)).catch(undefined),
+  trace: optional(TraceContext).catch(undefined),
   report: optional(
     z
       .object({
@@ -121,11 +128,11 @@ export function toWaitingState(
   request: TurnRequest,
   state: Pick<WaitingState, "offered" | "steps" | "usage" | "firstTextMs" | "report">,
 ): JsonObject {
-  const { extendsReply, wantsPlan, parameters, serverTools } = request;
+  const { extendsReply, wantsPlan, parameters, serverTools, wire, trace } = request;
   const { useWebSearch, knowledgeBase, instructions, material } = request;
   const messages = toChat({ ...request, extendsReply: undefined }).map(withoutBytes);
   const grounding = { useWebSearch, knowledgeBase, instructions, material };
-  const options = { wantsPlan, parameters, ...grounding, serverTools };
+  const options = { wantsPlan, parameters, ...grounding, serverTools, wire, trace };
   return JSON.parse(JSON.stringify({ messages, extendsReply, ...options, ...state }));
 }
 

@@ -69,7 +69,7 @@ const startRun = defineRoute({
     }
     const model = choice.readField(body.forwardedProps?.model, { identity, caller });
     if (leavesPending && requested.ifRunning === undefined) await stopWaitingTurn(live, chat, caller);
-    const turn = await startTurn(services, { ...requested, model }, request, reply);
+    const turn = await startTurn(services, { ...requested, model, wire: "ag-ui" }, request, reply);
     return await followTurn(turn, reply, { wire: toWire(turn, stream), clock, leavesAtEnd: true });
   },
 });

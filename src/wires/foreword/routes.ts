@@ -25,6 +25,7 @@ export interface TurnServices extends TurnStarter {
   readonly choice: ModelChoice;
 }
 
+const wireNames = { "text/plain": "text", "text/event-stream": "sse", "application/json": "json" } as const;
 const streamWires = { "text/plain": plainText, "text/event-stream": eventStream } as const;
 
 const TurnParams = z.object({ turnId: Uuid.describe("The turn's id.") });
@@ -72,7 +73,8 @@ const startTurnRoute = defineRoute({
     const model = services.choice.readField(body.model, { identity, caller: requested.caller });
     // Plain text shows neither calls nor requests for approval.
     const { serverTools = type === "text/plain" ? "read" : "all" } = requested;
-    const turn = await startTurn(services, { ...requested, model, serverTools }, request, reply);
+    const wire = wireNames[type];
+    const turn = await startTurn(services, { ...requested, model, serverTools, wire }, request, reply);
     if (type === "application/json") return await sendWhole(turn, reply);
     return await followTurn(turn, reply, { wire: streamWires[type], clock: services.clock });
   },

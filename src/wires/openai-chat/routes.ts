@@ -37,7 +37,7 @@ const createCompletion = defineRoute({
   errors: [...startErrors, ...turnErrors, ...storeErrors, "turn_running"],
   handle: async ({ body, headers, identity, request, reply }, services: OpenAiServices) => {
     const requested = toRequestedCompletion(body, headers, identity, services.choice);
-    const turn = await startTurn(services, requested.turn, request, reply);
+    const turn = await startTurn(services, { ...requested.turn, wire: "openai-chat" }, request, reply);
     void reply.header("x-request-id", turn.id);
     const stopsTurn = requested.turn.idempotencyKey === undefined;
     if (requested.streams) {

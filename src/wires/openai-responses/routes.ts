@@ -78,9 +78,11 @@ const createResponse = defineRoute({
       return await respond(found, requested, reply, services);
     }
     const placed = await placeTurn(requested.turn, input, services);
-    const turn = await startTurn(services, placed, request, reply).catch((cause: unknown) => {
-      throw toPlaceError(cause, input);
-    });
+    const turn = await startTurn(services, { ...placed, wire: "openai-responses" }, request, reply).catch(
+      (cause: unknown) => {
+        throw toPlaceError(cause, input);
+      },
+    );
     return await respond({ turn, place: { turnId: turn.id, leg: 0 } }, requested, reply, services);
   },
 });

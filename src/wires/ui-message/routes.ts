@@ -60,7 +60,7 @@ const startUiChatTurn = defineRoute({
     // The user has gone on without an answer.
     const leavesWaiting = leavesPending || (requested.continues?.isAgain === true && live.hasTools);
     if (leavesWaiting && requested.ifRunning === undefined) await stopWaitingTurn(live, chat, caller);
-    const turn = await startTurn(services, { ...requested, model }, request, reply);
+    const turn = await startTurn(services, { ...requested, model, wire: "ui-message" }, request, reply);
     return await followTurn(turn, reply, chats.follow(chat, turn, request, toContinued(sent, turn)));
   },
 });

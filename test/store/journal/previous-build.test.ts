@@ -99,6 +99,8 @@ const begin: Filled<TurnBegin> = {
     costPerDay: toMoney(1),
     key: { name: "key", costPerDay: toMoney(1) },
   },
+  wire: "text",
+  traceId: "0af7651916cd43dd8448eb211c80319c",
   requestId: "request",
 };
 

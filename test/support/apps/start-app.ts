@@ -7,6 +7,10 @@ import { EventEmitter, once } from "node:events";
 import { createApp, type App } from "../../../src/app.ts";
 import { createLogger } from "../../../src/observe/logger.ts";
 import { createLogObserver } from "../../../src/observe/log-observer.ts";
+import { MetricsEndpoint } from "../../../src/observe/metrics/metrics-endpoint.ts";
+import { ServerMetrics } from "../../../src/observe/metrics/server-metrics.ts";
+import { loadTracing } from "../../../src/observe/tracing/load-tracing.ts";
+import { combine } from "../../../src/turn/observer.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { systemClock, type Clock } from "../../../src/base/clock.ts";
@@ -41,6 +45,8 @@ interface Started {
   readonly app: App;
   readonly url: string;
   readonly check: ResponseCheck;
+  /** Its metrics, with a `METRICS_PORT`. */
+  readonly endpoint: MetricsEndpoint | undefined;
   /** Deletes the app's own folder. */
   readonly removeFolder: () => Promise<void>;
 }
@@ -79,18 +85,25 @@ export class RunningApp {
       ...variables,
     });
     const logger = createLogger({ level: config.logLevel, secrets: config.secrets }, stream);
-    const observe = createLogObserver(logger, config.app.logsContent);
+    const metrics = config.metrics && new ServerMetrics("0.0.0", true);
+    const logged = createLogObserver(logger, config.app.logsContent, clock);
+    const observe = metrics === undefined ? logged : combine(logged, metrics.observe);
     const isCopied = await fillDataFolder(config.app.store);
     const store = await openStore(config.app.store, clock, observe);
-    const app = await createApp(config.app, store, { clock, logger, observe });
+    const tracing = await loadTracing("0.0.0", clock, (sentence) => logger.warn(sentence));
+    const measured = { measuresCalls: metrics !== undefined, tracing };
+    const app = await createApp(config.app, store, { clock, logger, observe, ...measured });
+    metrics?.watch(app.readState);
     await store.database?.opened;
     if (isCopied && store.database !== undefined) await warmUp(store.database);
     await app.tools?.ready(60_000);
     await app.http.listen({ host: "127.0.0.1", port: 0 });
     const address = app.http.server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
+    const endpoint = metrics && (await MetricsEndpoint.open(config.metrics, () => metrics.read()));
     this.#started = {
       app,
+      endpoint,
       url: `http://127.0.0.1:${address.port}`,
       check: await checkOf(config.app.auth.type),
       removeFolder: async () => folder?.remove(),
@@ -106,6 +119,13 @@ export class RunningApp {
 
   get url(): string {
     return this.#running.url;
+  }
+
+  /** The URL of its metrics. */
+  get metricsUrl(): string {
+    const { endpoint } = this.#running;
+    if (endpoint === undefined) throw new Error("the app has no METRICS_PORT");
+    return endpoint.url;
   }
 
   get port(): number {
@@ -161,8 +181,9 @@ export class RunningApp {
   }
 
   async close(drainMs = 0): Promise<void> {
-    const { app, removeFolder } = this.#running;
+    const { app, endpoint, removeFolder } = this.#running;
     await app.close(drainMs);
+    await endpoint?.close();
     await removeFolder();
   }
 }

@@ -10,7 +10,7 @@ import type { JsonObject } from "../../../base/json.ts";
 import { callDeadlineMs, toArgument, type Database, type FunctionName } from "../database.ts";
 import { lockFolder, type FolderLock } from "../../data-folder.ts";
 import type { TableNames } from "../../schema/schema.ts";
-import { Semaphore } from "../../../base/semaphore.ts";
+import { Semaphore, type PoolState } from "../../../base/semaphore.ts";
 import { toStoreFailure } from "../sql-failure.ts";
 
 /** The data that the thread starts with. */
@@ -90,6 +90,10 @@ export class PgliteDatabase implements Database {
     const text = await withDeadline(this.#clock, work, callDeadlineMs, () => (isLate = true));
     const result: unknown = JSON.parse(text);
     return result;
+  }
+
+  get pool(): PoolState {
+    return this.#semaphore.state;
   }
 
   async #ask(name: FunctionName, argument: string): Promise<string> {

@@ -5,6 +5,7 @@ import { DatabaseError, Pool, type PoolClient, type PoolConfig } from "pg";
 import { AppError } from "../../../base/errors.ts";
 import { settleWithin } from "../../../base/deadline.ts";
 import type { Clock } from "../../../base/clock.ts";
+import type { PoolState } from "../../../base/semaphore.ts";
 import { callDeadlineMs } from "../database.ts";
 import { readOnlyCode } from "../sql-failure.ts";
 import type { FunctionCall } from "./function-call.ts";
@@ -72,6 +73,13 @@ export class PostgresPool {
       this.#hear(client);
       client.on("error", () => {}); // its call, or the pool, gets the error as well
     });
+  }
+
+  /** A connection whose abandoned call still runs counts as used. */
+  get state(): PoolState {
+    const max = this.#pool.options.max;
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { max, available: max - totalCount + idleCount, waiting: waitingCount };
   }
 
   /**

@@ -4,6 +4,7 @@ import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Caller } from "../../../base/caller.ts";
 import type { JsonObject } from "../../../base/json.ts";
+import type { PoolState } from "../../../base/semaphore.ts";
 import {
   callDeadlineMs,
   toArgument,
@@ -34,6 +35,7 @@ export class PostgresDatabase implements Database {
   readonly #onTrouble: OnDatabaseTrouble;
   readonly #tries: SecondTries;
   #pool: Promise<PostgresPool> | undefined;
+  #opened: PostgresPool | undefined;
 
   /** @throws AppError `store_unavailable` for a TLS setting that cannot be used. */
   constructor(options: PostgresOptions, clock: Clock, onTrouble: OnDatabaseTrouble) {
@@ -42,6 +44,10 @@ export class PostgresDatabase implements Database {
     this.#clock = clock;
     this.#onTrouble = onTrouble;
     this.#tries = new SecondTries(Math.ceil(options.poolSize / 2));
+  }
+
+  get pool(): PoolState {
+    return this.#opened?.state ?? { max: this.#poolSize, available: this.#poolSize, waiting: 0 };
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
@@ -73,7 +79,10 @@ export class PostgresDatabase implements Database {
   async #openPool(): Promise<PostgresPool> {
     this.#pool ??= toClientConfig(this.#settings).then((config) => {
       const pooled = { ...config, max: this.#poolSize, application_name: "foreword" };
-      return new PostgresPool(pooled, this.#clock, (error) => this.#onTrouble(toPostgresFailure(error)));
+      this.#opened = new PostgresPool(pooled, this.#clock, (error) =>
+        this.#onTrouble(toPostgresFailure(error)),
+      );
+      return this.#opened;
     });
     return await this.#pool.catch((error: unknown) => {
       this.#pool = undefined;
