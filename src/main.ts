@@ -18,7 +18,7 @@ const { version }: { version: string } = JSON.parse(
 
 /** Runs a command, and loads only its code. */
 async function run(
-  command: "serve" | "schema" | "supabase-migration" | "migrate" | "doctor",
+  command: "serve" | "schema" | "supabase-migration" | "migrate" | "doctor" | "status",
 ): Promise<number> {
   const { loadConfig } = await import("./config/config.ts");
   switch (command) {
@@ -41,6 +41,10 @@ async function run(
     case "migrate": {
       const { migrate } = await import("./command/migrate.ts");
       return await migrate(loadConfig());
+    }
+    case "status": {
+      const { runStatus } = await import("./command/status/status.ts");
+      return await runStatus(loadConfig().metrics);
     }
     case "doctor": {
       const { doctor } = await import("./command/doctor.ts");

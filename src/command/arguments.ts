@@ -1,7 +1,7 @@
 /** Parses the arguments of `foreword`: a command, or an error that tells the user how to correct them. */
 import { parseArgs } from "node:util";
 
-const commands = ["serve", "schema", "migrate", "doctor"] as const;
+const commands = ["serve", "schema", "migrate", "doctor", "status"] as const;
 const migrationOption = "supabase-migration";
 
 /** A command. */
@@ -22,6 +22,7 @@ Commands:
   schema    print supabase_schema.sql with the configured table names
   migrate   apply the schema to DATABASE_URL; safe to run again
   doctor    check configuration, model and store, and show how to fix each problem
+  status    show what the running server does now; it needs METRICS_PORT
 
 Options:
   -h, --help     show this help
@@ -47,6 +48,7 @@ const synonyms: Readonly<Record<string, Command>> = {
   dev: "serve",
   migrations: "migrate",
   check: "doctor",
+  top: "status",
 };
 const optionNames: Readonly<Record<string, string>> = {
   p: "PORT",

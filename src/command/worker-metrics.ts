@@ -1,35 +1,15 @@
 /** The metrics of several workers: the primary process asks each of them, and adds them up. */
 import cluster, { type Worker } from "node:cluster";
-import { z } from "zod";
 import type { Clock } from "../base/clock.ts";
 import { settleWithin } from "../base/deadline.ts";
 import { joinSnapshots, withoutGauges } from "../observe/metrics/join-snapshots.ts";
-import { isMetricName } from "../observe/metrics/metric-table.ts";
 import { Metrics, type MetricsSnapshot } from "../observe/metrics/metrics.ts";
+import { parseSnapshot } from "../observe/metrics/parse-snapshot.ts";
 import type { ServerMetrics } from "../observe/metrics/server-metrics.ts";
 
 /** How long a worker has to send its metrics, in milliseconds. */
 const replyTimeoutMs = 1_000;
 const request = "metrics";
-
-const labels = z.array(z.string());
-/** A worker is a process of this build, but its message may hold anything that code in it sends. */
-const Reply = z.object({
-  metrics: z
-    .record(
-      z.string(),
-      z.array(
-        z.union([
-          z.object({ labels, value: z.number() }),
-          z.object({ labels, counts: z.array(z.number()), sum: z.number() }),
-        ]),
-      ),
-    )
-    .transform((snapshot): MetricsSnapshot => {
-      const known = Object.entries(snapshot).filter(([name]) => isMetricName(name));
-      return Object.fromEntries(known);
-    }),
-});
 
 /** Sends the metrics of this worker whenever the primary process asks for them. */
 export function sendMetrics(metrics: ServerMetrics): void {
@@ -99,9 +79,10 @@ export class WorkerMetrics {
 
   #take(worker: Worker, message: unknown): void {
     const living = this.#living.get(worker);
-    const reply = Reply.safeParse(message);
-    if (living === undefined || !reply.success) return;
-    living.last = reply.data.metrics;
+    const sent = typeof message === "object" && message !== null && "metrics" in message;
+    const snapshot = sent ? parseSnapshot(message.metrics) : undefined;
+    if (living === undefined || snapshot === undefined) return;
+    living.last = snapshot;
     living.asked?.resolve();
     living.asked = undefined;
   }

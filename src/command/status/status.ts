@@ -1,0 +1,86 @@
+/** `foreword status`: the live state of the running server, in a terminal until it is interrupted. */
+import type { Writable } from "node:stream";
+import type { MetricsAddress } from "../../observe/metrics/metrics-endpoint.ts";
+import { parseSnapshot } from "../../observe/metrics/parse-snapshot.ts";
+import { toStatusLines, type ReadSnapshot } from "./status-lines.ts";
+
+/** How long the server may take to respond, in milliseconds. */
+const timeoutMs = 5_000;
+/** Moves the cursor to the top left, and clears the screen. */
+const clear = "\u001b[H\u001b[2J";
+
+/** How often a terminal shows it again, in milliseconds. */
+const refreshMs = 2_000;
+
+/** Where the state comes from, and where it goes. */
+export interface StatusOptions {
+  /** Where the server serves its metrics; `undefined` if it does not. */
+  readonly metrics: MetricsAddress | undefined;
+  readonly output: Writable;
+  /** How often the state is shown again in the place of the one before, in milliseconds; absent for once. */
+  readonly intervalMs?: number | undefined;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** Shows the state on standard output: in a terminal until SIGINT or SIGTERM, else once. */
+export async function runStatus(metrics: MetricsAddress | undefined): Promise<number> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  process.once("SIGINT", end).once("SIGTERM", end);
+  const intervalMs = process.stdout.isTTY ? refreshMs : undefined;
+  return await showStatus({ metrics, output: process.stdout, intervalMs, signal: ending.signal });
+}
+
+/**
+ * Shows the state once, or until it is interrupted; resolves with the exit code: 1 if the server cannot be
+ * asked.
+ */
+export async function showStatus({ metrics, output, intervalMs, signal }: StatusOptions): Promise<number> {
+  if (metrics === undefined || metrics.port === 0) {
+    output.write("Set METRICS_PORT for the server, and here too: the state is read from its metrics.\n");
+    return 1;
+  }
+  const url = toUrl(metrics);
+  let before: ReadSnapshot | undefined;
+  for (;;) {
+    const now = await read(url);
+    if (now === undefined) {
+      output.write(`No server responds at ${url}: is it running, with this METRICS_PORT?\n`);
+      return 1;
+    }
+    const lines = toStatusLines(now, before).map((line) => `${line}\n`);
+    output.write((intervalMs === undefined ? "" : clear) + lines.join(""));
+    if (intervalMs === undefined || (await isAborted(signal, intervalMs))) return 0;
+    before = now;
+  }
+}
+
+/** Returns an address that this machine can connect to: it cannot connect to "all addresses". */
+function toUrl({ host, port }: MetricsAddress): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}/metrics.json`;
+}
+
+async function read(url: string): Promise<ReadSnapshot | undefined> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const snapshot = parseSnapshot(await response.json());
+    return response.ok && snapshot !== undefined ? { snapshot, atMs: Date.now() } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resolves after the interval, or at once when aborted, with whether it was. */
+async function isAborted(signal: AbortSignal, intervalMs: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = (): void => resolve();
+  const timer = setTimeout(end, intervalMs);
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", end);
+  return signal.aborted;
+}
