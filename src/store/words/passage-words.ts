@@ -1,6 +1,6 @@
 /** The words that passages of documents are found by: whole words, and groups of three letters in them. */
 import { quote } from "./lexemes.ts";
-import { readTokens } from "./text-words.ts";
+import { readTokens, type Token } from "./text-words.ts";
 
 /** The shortest word whose groups count, in characters: shorter ones have too few to tell words apart. */
 const minGroupedLength = 4;
@@ -10,6 +10,7 @@ const groupMark = ":";
 /** How many words and groups of a question count, the longest first. */
 const maxQueryWords = 160;
 const letters = /^\p{L}/u;
+const surrogates = /[\ud800-\udfff]/;
 
 /** How often each word occurs in a passage. */
 export type WordCounts = ReadonlyMap<string, number>;
@@ -20,7 +21,8 @@ export type WordCounts = ReadonlyMap<string, number>;
  */
 export function countPassageWords(text: string): WordCounts {
   const counts = new Map<string, number>();
-  for (const word of readWords(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (const token of readTokens(text))
+    for (const word of toWords(token)) counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;
 }
 
@@ -37,18 +39,20 @@ export function toQuestionWords(question: string): readonly string[] {
   return words.toSorted((a, b) => b.length - a.length).slice(0, maxQueryWords);
 }
 
-function* readWords(text: string): Generator<string, void, undefined> {
-  for (const { word, kind } of readTokens(text)) {
-    // The last character of a run is in the pair before it.
-    if (kind === "tail") continue;
-    yield word;
-    if (kind === "word" && letters.test(word)) yield* readGroups(word);
-  }
+/** Returns the words that a token is found by. */
+function toWords({ word, kind }: Token): readonly string[] {
+  // The last character of a run is in the pair before it.
+  if (kind === "tail") return [];
+  return kind === "word" && letters.test(word) ? [word, ...toGroups(word)] : [word];
 }
 
-function* readGroups(word: string): Generator<string, void, undefined> {
-  const characters = Array.from(word);
-  if (characters.length < minGroupedLength) return;
-  for (let start = 0; start + groupLength <= characters.length; start += 1)
-    yield groupMark + characters.slice(start, start + groupLength).join("");
+function toGroups(word: string): readonly string[] {
+  const characters = surrogates.test(word) ? Array.from(word) : word;
+  const groups: string[] = [];
+  if (characters.length < minGroupedLength) return groups;
+  for (let start = 0; start + groupLength <= characters.length; start += 1) {
+    const group = characters.slice(start, start + groupLength);
+    groups.push(groupMark + (typeof group === "string" ? group : group.join("")));
+  }
+  return groups;
 }
