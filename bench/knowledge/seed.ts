@@ -12,6 +12,8 @@ const documentPassages = 100;
 const otherPassages = 2_000;
 /** So many texts are written for the other users, who share them. */
 const sharedTexts = 1_000;
+/** So many documents are stored at a time. */
+const batchDocuments = 50;
 /** Stands for the first digits of a knowledge base's id in the words of shared texts. */
 const mark = "########";
 
@@ -27,6 +29,11 @@ export interface SeedSize {
 export interface SeededBase {
   readonly userId: string;
   readonly name: string;
+}
+
+/** The knowledge base that is searched. */
+interface OwnBase extends SeededBase {
+  readonly baseId: string;
 }
 
 const IndexRow = z.object({ name: z.string(), definition: z.string() });
@@ -53,30 +60,43 @@ export async function seedPassages(
       as t (number integer, text text, words text, word_count integer)`,
     `insert into knowledge_bases (id, user_id, name) values ('${own.baseId}', '${own.userId}', '${own.name}')`,
   );
-  const rounds = Math.ceil(passages / documentPassages);
-  const perRound = others / rounds;
-  for (let round = 0, base = ""; round < rounds; round += 1) {
-    const statements = [addOwn(own, language)];
-    const [first, last] = [Math.round(round * perRound), Math.round((round + 1) * perRound)];
-    for (let at = first - (first % documentPassages); at < last; at += documentPassages) {
-      if (at < first) continue;
-      if (base === "" || at % otherPassages === 0) {
-        base = randomUUID();
-        statements.push(
-          `insert into knowledge_bases (id, user_id, name) values ('${base}', '${base}', 'other')`,
-        );
-      }
-      statements.push(addShared(base, at));
-    }
-    await harness.sql(...statements);
-    onProgress((round + 1) * documentPassages + last);
+  let stored = 0;
+  let batch: string[] = [];
+  const store = async (): Promise<void> => {
+    await harness.sql(...batch);
+    batch = [];
+    onProgress(stored);
+  };
+  for (const statement of toDocuments(own, language, { passages, others })) {
+    batch.push(statement);
+    stored += documentPassages;
+    if (batch.length === batchDocuments) await store();
   }
+  if (batch.length > 0) await store();
   await harness.sql(
     `set local maintenance_work_mem = '${harness.name === "PGlite" ? 128 : 2048}MB'`,
     "drop table bench_texts",
     ...indexes.map(({ definition }) => definition),
   );
   return own;
+}
+
+/** Yields a statement for each document. */
+function* toDocuments(
+  own: OwnBase,
+  language: Language,
+  { passages, others }: SeedSize,
+): Generator<string, void, undefined> {
+  let shared = 0;
+  let base = "";
+  for (let stored = documentPassages; stored <= passages; stored += documentPassages) {
+    yield addOwn(own, language);
+    for (; shared < (others * stored) / passages; shared += documentPassages) {
+      const isFirst = shared % otherPassages === 0;
+      if (isFirst) base = randomUUID();
+      yield addShared(base, shared, isFirst);
+    }
+  }
 }
 
 /** Returns the text of a literal. */
@@ -92,7 +112,7 @@ function toShared(language: Language): readonly object[] {
   });
 }
 
-function addOwn({ userId, baseId }: { userId: string; baseId: string }, language: Language): string {
+function addOwn({ userId, baseId }: OwnBase, language: Language): string {
   const id = randomUUID();
   let words = 0;
   const rows = Array.from({ length: documentPassages }, (_, ordinal) => {
@@ -107,12 +127,13 @@ function addOwn({ userId, baseId }: { userId: string; baseId: string }, language
         from jsonb_to_recordset(${toJson(rows)}) as r (ordinal integer, text text, words text)`;
 }
 
-function addShared(baseId: string, at: number): string {
+function addShared(baseId: string, at: number, isFirst: boolean): string {
   const id = randomUUID();
   const first = (at * 7) % sharedTexts;
   const numbers = `number >= ${first} and number < ${first + documentPassages}`;
   const words = `(select sum(word_count) from bench_texts where ${numbers})`;
-  return `with document as (${toDocument(id, baseId, baseId, words)})
+  const base = `base as (insert into knowledge_bases (id, user_id, name) values ('${baseId}', '${baseId}', 'other')), `;
+  return `with ${isFirst ? base : ""}document as (${toDocument(id, baseId, baseId, words)})
     insert into passages (document_id, ordinal, user_id, knowledge_base_id, text, words)
       select '${id}', t.number - ${first}, '${baseId}', '${baseId}', t.text,
           replace(t.words, '${mark}', '${baseId.slice(0, 8)}')::tsvector
