@@ -124,6 +124,18 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness, st
       assert.deepEqual(await knowledge.search.find(user, "facts", "xyzzyx qqq", 3), []);
     });
 
+    test("find the passage that holds several common words, however late it was stored", async () => {
+      const { knowledge } = used;
+      const user = userOf();
+      const words = ["turbine", "service", "interval", "other"];
+      const passages = Array.from({ length: 1_600 }, (_, index) => ({ text: words[index % 4] ?? "" }));
+      const answer = words.slice(0, 3).join(" ");
+      await knowledge.addRead(user.userId, "common", [...passages, { text: answer }]);
+      const found = await knowledge.search.find(user, "common", `${answer}?`, 3);
+      assert.equal(found?.[0]?.text, answer);
+      assert.equal(await knowledge.rows.deleteBase(user, "common"), true);
+    });
+
     test("find by hostile questions, and hold hostile texts", async () => {
       const { knowledge } = used;
       const user = userOf();
