@@ -102,7 +102,8 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     for (const path of ["", `/${conversationId}`, `/${conversationId}/messages`, `/${conversationId}/export`])
       collectNames(JSON.parse((await app.get(`/conversations${path}`)).body), names);
     for (const name of ["nextCursor", "nextBefore", "archivedAt", "status"]) assert.ok(names.has(name), name);
-    for (const kept of ["model", "finish_reason", "duration_ms", "usage", ...usageNames]) names.delete(kept);
+    for (const kept of ["model", "finish_reason", "duration_ms", "first_text_ms", "usage", ...usageNames])
+      names.delete(kept);
     assertNamed(names, "## Conversations");
   });
 

@@ -14,6 +14,7 @@ import type {
   ModelAttempt,
   Outcome,
   Place,
+  SearchData,
   SentContext,
   TurnStatus,
   Usage,
@@ -60,7 +61,9 @@ export interface StoredMessage {
   readonly tools: readonly ToolPart[] | undefined;
   /** The sources of a reply; `undefined` if there are none. */
   readonly sources: readonly MessageSource[] | undefined;
-  /** All but the tool calls and the erased parts. */
+  /** The searches for them; `undefined` if there were none. */
+  readonly searches: readonly SearchData[] | undefined;
+  /** All but the fields above and the erased parts. */
   readonly metadata: Metadata;
   readonly attachments: readonly ListedAttachment[];
   readonly erased: readonly ErasedPart[];

@@ -10,7 +10,12 @@ import {
   type ToolResultStatus,
   type ToolRunner,
 } from "../turn/items/tool.ts";
-import { CitedSource, toCitedSourceJson, type CitedSourceJson } from "../http/items/source-states.ts";
+import {
+  sourceStateFields,
+  toCitedSourceJson,
+  toSearchJson,
+  type SourceStates,
+} from "../http/items/source-states.ts";
 import { toFilePath } from "../http/files/file-links.ts";
 import { toCursor } from "../http/lists/page-fields.ts";
 import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
@@ -53,6 +58,8 @@ export interface ListedConversationJson extends ConversationJson {
 export interface ToolCallJson {
   readonly callId: string;
   readonly name: string;
+  /** The tool's name for people. */
+  readonly title: string | null;
   readonly runsOn: ToolRunner;
   readonly step: number;
   readonly at: number;
@@ -71,14 +78,12 @@ export interface AttachmentJson {
 }
 
 /** A message. Times are ISO 8601. */
-export interface MessageJson {
+export interface MessageJson extends SourceStates {
   readonly id: string;
   readonly parentId: string | null;
   readonly role: Role;
   readonly content: string;
   readonly tools: readonly ToolCallJson[] | null;
-  /** Absent if there are none. */
-  readonly sources?: readonly CitedSourceJson[];
   readonly metadata: Metadata;
   readonly attachments: readonly AttachmentJson[];
   readonly status: Outcome | null;
@@ -149,6 +154,7 @@ const ToolCallSchema = schemaOf<ToolCallJson>()("MessageToolCall", () =>
   z.object({
     callId: z.string(),
     name: z.string(),
+    title: z.string().nullable().describe("The tool's name for people."),
     runsOn: z.enum(toolRunners).describe("Who runs the tool: the client, or this server."),
     step: Count.describe("The model call that asked for it, counted from 0 in the reply."),
     at: Count.describe("Its place in `content`, in UTF-16 code units."),
@@ -180,10 +186,7 @@ const MessageSchema = schemaOf<MessageJson>()("Message", () =>
       .array(ToolCallSchema())
       .nullable()
       .describe("The tool calls of a reply; null if there are none."),
-    sources: z
-      .array(CitedSource)
-      .exactOptional()
-      .describe("The sources of a reply; absent if there are none."),
+    ...sourceStateFields,
     metadata: MetadataSchema,
     attachments: z.array(AttachmentSchema()),
     status: z.enum(outcomes).nullable().describe("The outcome of a reply; null for other messages."),
@@ -280,14 +283,15 @@ function toMessageJson(message: StoredMessage): MessageJson {
   const { id, parentId = null, role, content, tools, metadata, status = null, createdAt } = message;
   const toolCalls = tools?.map((tool) => toToolCallJson(tool, content.length)) ?? null;
   const attachments = message.attachments.map(toAttachmentJson);
-  const sources = message.sources && { sources: message.sources.map(toCitedSourceJson) };
+  const { searches, sources } = message;
   return {
     id,
     parentId,
     role,
     content,
     tools: toolCalls,
-    ...sources,
+    ...(searches && { searches: searches.map(toSearchJson) }),
+    ...(sources && { sources: sources.map(toCitedSourceJson) }),
     attachments,
     metadata,
     status,
@@ -296,9 +300,9 @@ function toMessageJson(message: StoredMessage): MessageJson {
 }
 
 function toToolCallJson(tool: ToolPart, length: number): ToolCallJson {
-  const { callId, name, runsOn, step, at, input, outcome } = tool;
+  const { callId, name, title = null, runsOn, step, at, input, outcome } = tool;
   const { status = null, output = null } = outcome ?? {};
-  return { callId, name, runsOn, step, at: Math.min(at, length), input, status, output };
+  return { callId, name, title, runsOn, step, at: Math.min(at, length), input, status, output };
 }
 
 function toAttachmentJson({ id, mediaType, sizeBytes, name }: ListedAttachment): AttachmentJson {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AttachmentList } from "../store/attachments/attachment-list.ts";
 import { roles } from "../turn/message.ts";
 import { outcomes } from "../turn/turn-event.ts";
-import { SourceRows, ToolRows } from "../store/turns/tool-rows.ts";
+import { SearchRows, SourceRows, ToolRows } from "../store/turns/tool-rows.ts";
 import type { Conversation, StoredMessage } from "./history.ts";
 
 /** Users can write any JSON there without the server; everything but objects is read as none. */
@@ -56,6 +56,7 @@ export const MessageRow = z
       is_extended: isExtended,
       attachments,
       erased,
+      searches,
       sources,
       ...metadata
     } = row.metadata ?? {};
@@ -65,6 +66,7 @@ export const MessageRow = z
       role: row.role,
       content: row.content ?? "",
       tools: tools === undefined ? undefined : ToolRows.parse(tools),
+      searches: SearchRows.parse(searches),
       sources: SourceRows.parse(sources),
       attachments: AttachmentList.parse(attachments),
       erased: ErasedParts.parse(erased),

@@ -19,6 +19,7 @@ import type {
   Outcome,
   ReportedUsage,
   SavedItem,
+  SearchData,
   SentContext,
   Storage,
   Usage,
@@ -251,6 +252,8 @@ export interface Reply {
   readonly isPart?: boolean;
   /** The sources that the model was given; absent if there are none. */
   readonly sources?: readonly MessageSource[] | undefined;
+  /** The searches for them; absent if there were none. */
+  readonly searches?: readonly SearchData[] | undefined;
   /** The message's tool calls, and its text if that is more than the answer; absent if it has no calls. */
   readonly withTools?: { readonly text: string; readonly tools: readonly ToolPart[] } | undefined;
 }

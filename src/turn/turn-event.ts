@@ -248,12 +248,16 @@ export const searchStatuses = ["found", "nothing", "failed"] as const;
 /** How a search ended. One that failed does not fail its turn. */
 export type SearchStatus = (typeof searchStatuses)[number];
 
-/** Sources were looked for before the model was asked; those that were found follow. */
-export interface Search extends Place {
-  readonly type: "search";
+/** A search for sources. */
+export interface SearchData {
   readonly kind: SourceKind;
   readonly query: string;
   readonly status: SearchStatus;
+}
+
+/** Sources were looked for before the model was asked; those that were found follow. */
+export interface Search extends Place, SearchData {
+  readonly type: "search";
 }
 
 /** A passage or page that the model was given. */

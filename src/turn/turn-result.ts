@@ -9,7 +9,7 @@ import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
 import type { CallReport, ModelEnd, Reply, TurnBegin, TurnResult } from "./ports.ts";
 import type { Pricing } from "./budget/prices.ts";
-import { toMessageSources } from "./sources/message-sources.ts";
+import { toMessageSearches, toMessageSources } from "./sources/message-sources.ts";
 import {
   tokenCounts,
   type Outcome,
@@ -180,8 +180,8 @@ function toReply(
   { items, extendsReply }: Pick<TurnTools, "items" | "extendsReply">,
 ): Reply {
   const answer = body.answer ?? "";
-  const found = toMessageSources(items, answer);
-  const sources = found === undefined ? undefined : { sources: found };
+  const [searches, found] = [toMessageSearches(items), toMessageSources(items, answer)];
+  const sources = { ...(searches && { searches }), ...(found && { sources: found }) };
   if (extendsReply === undefined && !items.some(isCall))
     return { id, contentDigest: digestContent("assistant", toContent(answer)), hasPlan, ...sources };
   const earlier = extendsReply?.text ?? "";

@@ -1,12 +1,12 @@
 /** The sources of a reply, as clients read them. */
 import { z } from "zod";
 import type { MessageSource } from "../../turn/sources/message-sources.ts";
-import { toMessageSources } from "../../turn/sources/message-sources.ts";
+import { toMessageSearches, toMessageSources } from "../../turn/sources/message-sources.ts";
 import {
   searchStatuses,
   sourceKinds,
   type SavedItem,
-  type Search,
+  type SearchData,
   type SearchStatus,
   type SourceData,
   type SourceKind,
@@ -86,7 +86,7 @@ export function toSourceJson(source: SourceData): SourceJson {
 }
 
 /** Returns a search as clients read it. */
-export function toSearchJson({ kind, query, status }: Search): SearchJson {
+export function toSearchJson({ kind, query, status }: SearchData): SearchJson {
   return { kind, query, status };
 }
 
@@ -97,8 +97,8 @@ export function toCitedSourceJson(source: MessageSource): CitedSourceJson {
 
 /** Returns the searches and sources among `items`, the saved items of a turn. */
 export function toSourceStates(items: readonly SavedItem[], answer: string | undefined): SourceStates {
-  const searches = items.filter((item): item is Search => item.type === "search");
-  if (searches.length === 0) return {};
+  const searches = toMessageSearches(items);
+  if (searches === undefined) return {};
   const sources = toMessageSources(items, answer ?? "");
   return {
     searches: searches.map(toSearchJson),

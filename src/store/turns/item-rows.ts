@@ -3,14 +3,8 @@ import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { optional } from "../../base/parse.ts";
 import { toolResultStatuses, toolRunners } from "../../turn/items/tool.ts";
-import {
-  approvalDecisions,
-  searchStatuses,
-  sourceKinds,
-  type Place,
-  type SavedItem,
-} from "../../turn/turn-event.ts";
-import { sourceFields } from "../../turn/sources/stored-source.ts";
+import { approvalDecisions, type Place, type SavedItem } from "../../turn/turn-event.ts";
+import { searchFields, sourceFields } from "../../turn/sources/stored-source.ts";
 
 const Text = optional(z.string());
 /** Checked no further: it is JSON, and hostile JSON may be too deep for a check that recurs. */
@@ -52,13 +46,7 @@ const Item = z.discriminatedUnion("type", [
     decision: z.enum(approvalDecisions),
     reason: Text,
   }),
-  z.object({
-    type: z.literal("search"),
-    ...place,
-    kind: z.enum(sourceKinds),
-    query: z.string(),
-    status: z.enum(searchStatuses),
-  }),
+  z.object({ type: z.literal("search"), ...place, ...searchFields }),
   z.object({ type: z.literal("source"), ...place, ...sourceFields }),
 ]);
 

@@ -1,11 +1,12 @@
-/** The tool calls and the sources of a reply, as the metadata of its row holds them. */
+/** The tool calls, searches and sources of a reply, as the metadata of its row holds them. */
 import { z } from "zod";
 import type { JsonObject } from "../../base/json.ts";
 import { digestTools } from "../../turn/items/tool-digest.ts";
 import { StoredToolPart } from "../../turn/items/tool-part.ts";
 import type { MessageSource } from "../../turn/sources/message-sources.ts";
-import { StoredSource } from "../../turn/sources/stored-source.ts";
+import { StoredSearch, StoredSource } from "../../turn/sources/stored-source.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
+import type { SearchData } from "../../turn/turn-event.ts";
 import { replaceUnstorable } from "./item-rows.ts";
 
 /** Returns the members of a message's metadata that hold its tool calls. */
@@ -36,10 +37,23 @@ function listOf<Item>(schema: z.ZodType<Item>, maxLength: number) {
 /** The tool calls in a message's metadata. No message has so many. */
 export const ToolRows = listOf<ToolPart>(StoredToolPart, 2_000);
 
-/** Returns the member of a message's metadata that holds its sources. */
-export function toSourcesMetadata(sources: readonly MessageSource[]): JsonObject {
-  return { sources: replaceUnstorable(sources.map((source): JsonObject => ({ ...source }))) };
+/** Returns the members of a message's metadata that hold its searches and sources. */
+export function toSourcesMetadata({
+  searches,
+  sources,
+}: {
+  readonly searches?: readonly SearchData[] | undefined;
+  readonly sources?: readonly MessageSource[] | undefined;
+}): JsonObject {
+  return { ...(searches && { searches: toRows(searches) }), ...(sources && { sources: toRows(sources) }) };
 }
+
+function toRows(items: readonly object[]) {
+  return replaceUnstorable(items.map((item): JsonObject => ({ ...item })));
+}
+
+/** The searches in a message's metadata. No message has so many. */
+export const SearchRows = listOf<SearchData>(StoredSearch, 20);
 
 /** The sources in a message's metadata. No message has so many. */
 export const SourceRows = listOf<MessageSource>(StoredSource, 200);

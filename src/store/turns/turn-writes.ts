@@ -243,14 +243,15 @@ export function toReplyContent({ reply, toBody }: TurnResult): string {
 }
 
 /** Returns the metadata of a reply. */
-export function toReplyMetadata({ reply, toBody, model, finishReason, usage, durationMs }: TurnResult): Json {
+export function toReplyMetadata({ reply, toBody, model, finishReason, usage, ...times }: TurnResult): Json {
   return {
     plan: reply?.hasPlan === true ? toBody().plan : undefined,
     model,
     finish_reason: finishReason,
     usage: usage && toUsageRow(usage),
-    duration_ms: round(durationMs),
-    ...(reply?.sources !== undefined && toSourcesMetadata(reply.sources)),
+    duration_ms: round(times.durationMs),
+    first_text_ms: round(times.firstTextMs),
+    ...(reply && toSourcesMetadata(reply)),
     ...(reply?.withTools !== undefined && toToolsMetadata(reply.withTools.tools)),
   };
 }

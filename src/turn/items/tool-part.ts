@@ -1,6 +1,7 @@
 /** The tool calls of a message as JSON: those of a row, and of a turn that waits. */
 import { z } from "zod";
 import { isJson, type Json } from "../../base/json.ts";
+import { optional } from "../../base/parse.ts";
 import { maxJsonDepth } from "./tool-digest.ts";
 import { toolResultStatuses, toolRunners, type ToolPart } from "./tool.ts";
 
@@ -11,6 +12,7 @@ export const StoredToolPart = z
   .object({
     callId: z.string(),
     name: z.string(),
+    title: optional(z.string()),
     runsOn: z.enum(toolRunners),
     step: Count,
     at: Count,
@@ -22,4 +24,8 @@ export const StoredToolPart = z
       })
       .nullish(),
   })
-  .transform(({ outcome, ...tool }): ToolPart => ({ ...tool, outcome: outcome ?? undefined }));
+  .transform(({ outcome, title, ...tool }): ToolPart => ({
+    ...tool,
+    ...(title !== undefined && { title }),
+    outcome: outcome ?? undefined,
+  }));

@@ -35,10 +35,11 @@ export function toToolParts(
   const toOffset = createOffsets(text);
   return items
     .filter((item) => item.type === "tool-call")
-    .map(({ callId, name, runsOn, step, input, position }) => {
+    .map(({ callId, name, title, runsOn, step, input, position }) => {
       const missing = unapproved.has(callId) ? unapprovedOutcome : unknownOutcome;
       const outcome = outcomes.get(callId) ?? (isOver && runsOn === "server" ? missing : undefined);
-      return { callId, name, runsOn, step, at: toOffset(position - start), input, outcome };
+      const at = toOffset(position - start);
+      return { callId, name, ...(title && { title }), runsOn, step, at, input, outcome };
     });
 }
 

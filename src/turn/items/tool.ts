@@ -28,6 +28,8 @@ export interface ToolOutcome {
 export interface ToolPart {
   readonly callId: string;
   readonly name: string;
+  /** The tool's name for people; absent if it has none. */
+  readonly title?: string | undefined;
   readonly runsOn: ToolRunner;
   /** The model call that asked for it, counted from 0: calls of one step were asked for together. */
   readonly step: number;

@@ -1,6 +1,6 @@
-/** The sources of a reply, as its message keeps them. */
+/** The sources of a reply and the searches for them, as its message keeps them. */
 import { findCitations } from "../../base/shared/citations.ts";
-import type { SavedItem, Source, SourceData } from "../turn-event.ts";
+import type { SavedItem, Search, SearchData, Source, SourceData } from "../turn-event.ts";
 
 /** A source of a message. */
 export interface MessageSource extends SourceData {
@@ -20,4 +20,11 @@ export function toMessageSources(
     ...source,
     isCited: cited.has(source.number),
   }));
+}
+
+/** Returns the searches among `items`; `undefined` if there are none. */
+export function toMessageSearches(items: readonly SavedItem[]): readonly SearchData[] | undefined {
+  const searches = items.filter((item): item is Search => item.type === "search");
+  if (searches.length === 0) return undefined;
+  return searches.map(({ kind, query, status }) => ({ kind, query, status }));
 }

@@ -1,7 +1,7 @@
-/** The form of a source in rows. */
+/** The forms of sources and searches in rows. */
 import { z } from "zod";
 import { optional } from "../../base/parse.ts";
-import { sourceKinds } from "../turn-event.ts";
+import { searchStatuses, sourceKinds } from "../turn-event.ts";
 
 /** The fields of a source, but for its place. */
 export const sourceFields = {
@@ -18,3 +18,13 @@ export const sourceFields = {
 
 /** A source of a message. */
 export const StoredSource = z.object({ ...sourceFields, isCited: z.boolean() });
+
+/** The fields of a search, but for its place. */
+export const searchFields = {
+  kind: z.enum(sourceKinds),
+  query: z.string(),
+  status: z.enum(searchStatuses),
+} as const;
+
+/** A search of a message. */
+export const StoredSearch = z.object(searchFields);

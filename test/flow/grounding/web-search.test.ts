@@ -14,7 +14,10 @@ const hint = "The user wants you to use web search, if you have it";
 const Sources = z.array(
   z.looseObject({ number: z.number(), title: z.string(), isCited: z.boolean().optional() }),
 );
-const State = z.looseObject({ answer: z.string().nullable(), sources: Sources.optional() });
+const Searches = z.array(z.object({ kind: z.string(), query: z.string(), status: z.string() }));
+const found = { searches: Searches.optional(), sources: Sources.optional() };
+const State = z.looseObject({ answer: z.string().nullable(), ...found });
+const Messages = z.object({ messages: z.array(z.looseObject(found)) });
 
 function readInstruction(call: ScriptedCall | undefined): string {
   return String(call?.body.messages[0]?.content);
@@ -98,13 +101,17 @@ describe("a turn with web search", { timeout: 120_000 }, () => {
     );
     const conversationId = String(response.headers["x-conversation-id"]);
     const page = await there.get(`/conversations/${conversationId}/messages?userId=${userId}`);
-    const { messages } = z
-      .object({ messages: z.array(z.looseObject({ sources: Sources.optional() })) })
-      .parse(JSON.parse(page.body));
+    const { messages } = Messages.parse(JSON.parse(page.body));
     assert.deepEqual(
       messages.map(({ sources }) => sources?.length),
       [undefined, 2],
     );
+    const search = { kind: "web", query: "When is high tide in Dover?", status: "found" };
+    assert.deepEqual(
+      messages.map(({ searches }) => searches),
+      [undefined, [search]],
+    );
+    assert.deepEqual(state.searches, [search]);
   });
 
   test("whose search fails goes on without, tells the model and the client, and keeps the reason in its log", async () => {
@@ -117,6 +124,11 @@ describe("a turn with web search", { timeout: 120_000 }, () => {
     assert.match(readInstruction(model.calls[0]), /The web could not be searched/);
     const line = await here.logged(({ msg }) => msg === "search failed");
     assert.match(String(line["reason"]), /formats: \[html, json\]/);
+    const conversationId = String(response.headers["x-conversation-id"]);
+    const { messages } = Messages.parse(
+      JSON.parse((await there.get(`/conversations/${conversationId}/messages`)).body),
+    );
+    assert.deepEqual(messages[1]?.searches, [{ kind: "web", query: "What is new today?", status: "failed" }]);
     const body = { messages: [{ role: "user", content: "And today?" }], use_web_search: true };
     const whole = await here.post("/stream-chat", body, { accept: "application/json" });
     const { searches } = z.object({ searches: z.array(z.unknown()) }).parse(JSON.parse(whole.body));
