@@ -9,6 +9,7 @@ import { startApp } from "../test/support/apps/start-app.ts";
 import { buildPage } from "../test/support/browser/built-page.ts";
 import { launchChromium, withoutBrowser } from "../test/support/browser/chromium.ts";
 import { ScriptedModel } from "../test/support/model/scripted-model.ts";
+import { timeBareReply, timeFirstReply, type FirstReply, type Server } from "./page/first-reply.ts";
 import { textKinds, writeLongText } from "./page/long-texts.ts";
 import { appendPlain, sendPaced, type Pace } from "./page/paced-reply.ts";
 import { PageTrace, type Work } from "./page/page-trace.ts";
@@ -24,6 +25,9 @@ Options:
   --length <n>   characters of the reply (2080000)
   --piece <n>    characters in a piece (400)
   --pace <n>     pieces a second (500)
+  --first        measures instead how soon a reply is seen after the page is opened with an empty cache; the
+                 yardstick is a bare page that posts the question and appends the reply
+  --runs <n>     how often (10)
   -h, --help     prints this help
 `;
 
@@ -34,6 +38,8 @@ const { values } = parseArgs({
     length: { type: "string", default: "2080000" },
     piece: { type: "string", default: "400" },
     pace: { type: "string", default: "500" },
+    first: { type: "boolean", default: false },
+    runs: { type: "string", default: "10" },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -124,13 +130,34 @@ function toLines(name: string, works: readonly Work[]): string[] {
   return [...lines, `| ${name}, quarter 4 / quarter 1 | | | | ${ratio.toFixed(2)} | | |`];
 }
 
-interface Server {
-  readonly url: string;
-  readonly model: ScriptedModel;
+function say(...lines: readonly string[]): void {
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** Prints how soon a reply is seen after the page is opened. */
+async function runFirst(browser: Browser, server: Server): Promise<void> {
+  const own: FirstReply[] = [];
+  const bare: FirstReply[] = [];
+  for (let count = 0; count < Count.parse(values.runs); count += 1) {
+    own.push(await timeFirstReply(browser, server));
+    bare.push(await timeBareReply(browser, server));
+  }
+  say(
+    "| ms since the navigation began, median (slowest) | a question can be typed | first piece of the answer |",
+  );
+  say("|---|---:|---:|", toFirstLine("the page", own), toFirstLine("yardstick", bare));
+}
+
+function toFirstLine(name: string, times: readonly FirstReply[]): string {
+  const toFigures = (milliseconds: readonly number[]): string => {
+    const sorted = milliseconds.toSorted((one, other) => one - other);
+    return `${(sorted[sorted.length >> 1] ?? 0).toFixed(0)} (${(sorted.at(-1) ?? 0).toFixed(0)})`;
+  };
+  const ready = toFigures(times.map(({ readyMs }) => readyMs));
+  return `| ${name} | ${ready} | ${toFigures(times.map(({ shownMs }) => shownMs))} |`;
 }
 
 async function run(browser: Browser, server: Server): Promise<void> {
-  const say = (...lines: readonly string[]) => process.stdout.write(`${lines.join("\n")}\n`);
   const kinds = z.array(z.enum(textKinds)).parse(values.kind.split(","));
   say(
     "| ms of processor time | script | style and layout | paint | all | longest task | over 50 ms |",
@@ -157,8 +184,14 @@ else {
   await buildPage();
   await using closing = new AsyncDisposableStack();
   const model = closing.adopt(await ScriptedModel.start(), (started) => started.close());
-  const variables = { OPENAI_BASE_URL: model.url, OPENAI_API_KEY: "key", OPENAI_MODEL: "scripted-1" };
+  const store = values.first ? { CHAT_STORE_ENABLED: "true" } : {};
+  const variables = {
+    ...store,
+    OPENAI_BASE_URL: model.url,
+    OPENAI_API_KEY: "key",
+    OPENAI_MODEL: "scripted-1",
+  };
   const app = closing.adopt(await startApp(variables), (started) => started.close());
   const browser = closing.adopt(await launchChromium(), (launched) => launched.close());
-  await run(browser, { url: app.url, model });
+  await (values.first ? runFirst : run)(browser, { url: app.url, model });
 }
