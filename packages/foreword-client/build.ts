@@ -14,6 +14,7 @@ import { dts } from "rolldown-plugin-dts";
 const entries = {
   client: "client",
   "assistant-ui": "assistant-ui/assistant-ui",
+  knowledge: "knowledge/knowledge",
   supabase: "supabase/supabase",
 } as const;
 const folder = import.meta.dirname;

@@ -3,11 +3,12 @@ import type { TurnState } from "../../../src/http/turns/turn-state.ts";
 import type { UsageReport } from "../../../src/usage/json.ts";
 import type { ModelList } from "../../../src/wires/openai-chat/models.ts";
 import type { ApprovalAnswer, ChatOptions, ChatRequest, ToolResult } from "./chat-request.ts";
+import { toServer, type ClientOptions } from "./client-options.ts";
 import { createConversations, type Conversations } from "./conversations.ts";
 import { fetchFile } from "./files.ts";
-import { defaultRetries, type RetryOptions } from "./retries.ts";
+import type { RetryOptions } from "./retries.ts";
 import { ServerCalls, type RequestOptions } from "./server-calls.ts";
-import { toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
+import { toTurnPath, type ServerRequest } from "./server-request.ts";
 import { TurnReader, type Place } from "./turn-reader.ts";
 import { StreamedTurn, type ContinueOptions, type Turn, type TurnActions } from "./turn.ts";
 
@@ -41,6 +42,7 @@ export type {
   ApprovalAnswer,
   ChatOptions,
   ChatRequest,
+  ClientOptions,
   ContinueOptions,
   Place,
   RequestOptions,
@@ -49,25 +51,6 @@ export type {
   Turn,
   TurnState,
 };
-
-/** The options of a client. */
-export interface ClientOptions {
-  /** The server's absolute URL, like `https://chat.example.com`; it may have a path. */
-  readonly baseUrl: string;
-  /** The user, a UUID. Default: none. */
-  readonly userId?: string | undefined;
-  /**
-   * Returns headers for the next request, like `authorization`. Called before each request, so a token may
-   * change while a turn is read. If it throws, reading ends with that error. Default: none.
-   */
-  readonly headers?:
-    | (() => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>)
-    | undefined;
-  /** Sends the requests; it must honor their `signal`. Default: the global `fetch`. */
-  readonly fetch?: typeof globalThis.fetch | undefined;
-  /** How to retry. */
-  readonly retry?: Partial<RetryOptions> | undefined;
-}
 
 /** Options to start a turn. */
 export interface StartOptions extends RequestOptions {
@@ -160,16 +143,8 @@ export interface ForewordClient {
  * const { outcome, error } = await turn.reply();
  */
 export function createClient(options: ClientOptions): ForewordClient {
-  const { userId, headers = () => ({}), fetch = globalThis.fetch } = options;
-  const retry = toRetryOptions(options.retry);
-  const server: Server = {
-    baseUrl: new URL(options.baseUrl),
-    userId,
-    headers,
-    fetch,
-    silenceMs: retry.silenceMs,
-  };
-
+  const { server, retry } = toServer(options);
+  const { userId } = server;
   const calls = new ServerCalls(server, retry);
   const fetchTurn = async (request: ServerRequest, more?: RequestOptions): Promise<TurnState> =>
     await calls.json(request, more);
@@ -226,14 +201,4 @@ export function createClient(options: ClientOptions): ForewordClient {
 function toNames({ data }: ModelList): readonly string[] {
   const names = new Set(data.map(({ id }) => id));
   return Array.from(names).filter((name) => !(name.endsWith("+plan") && names.has(name.slice(0, -5))));
-}
-
-function toRetryOptions(options: Partial<RetryOptions> = {}): RetryOptions {
-  const {
-    maxRetries = defaultRetries.maxRetries,
-    firstDelayMs = defaultRetries.firstDelayMs,
-    maxDelayMs = defaultRetries.maxDelayMs,
-    silenceMs = defaultRetries.silenceMs,
-  } = options;
-  return { maxRetries, firstDelayMs, maxDelayMs, silenceMs };
 }

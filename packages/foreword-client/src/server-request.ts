@@ -56,8 +56,8 @@ export interface ServerRequest {
   /** Parameters; those without a value are left out. */
   readonly query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON. */
-  readonly body?: string;
+  /** JSON, or a file with its own type. */
+  readonly body?: string | Blob;
 }
 
 /** A whole response. */
@@ -145,7 +145,7 @@ async function open(
   const headers = new Headers(await abortable(server.headers(), watch.signal));
   for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
   headers.set("accept", (type || "*/*") + alternative);
-  if (body !== null) headers.set("content-type", "application/json");
+  if (typeof body === "string") headers.set("content-type", "application/json");
   const url = toUrl(server, request);
   return await watch.over(
     async () => {
@@ -162,7 +162,7 @@ async function open(
         );
       return response;
     },
-    (body?.length ?? 0) / minUploadBytesPerMs,
+    (typeof body === "string" ? body.length : (body?.size ?? 0)) / minUploadBytesPerMs,
   );
 }
 
