@@ -172,7 +172,7 @@ export async function createApp(
   registerRoutes(http, knowledgeRoutes, { knowledge });
   registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
   registerRoutes(http, healthRoutes, { health });
-  const page = registerPages(http, options, models.default.name);
+  const page = registerPages(http, options, { model: models.default.name, knowledge });
 
   const close = async (drainMs: number): Promise<void> => {
     const startMs = clock.monotonicMs();
@@ -212,9 +212,13 @@ function registerWires(http: FastifyInstance, turns: TurnServices, stored: Store
 }
 
 /** Registers the chat page, which is returned, and the API docs. */
-function registerPages(http: FastifyInstance, options: AppOptions, model: string): Page | undefined {
+function registerPages(
+  http: FastifyInstance,
+  options: AppOptions,
+  { model, knowledge }: { readonly model: string; readonly knowledge: object | undefined },
+): Page | undefined {
   const auth = options.auth.type;
-  const page = createPage(options);
+  const page = createPage({ ...options, knowledge });
   registerRoutes(http, pageRoutes, toPageServices(page, auth));
   const docs = new ApiDocs({ auth, model, groups: routeGroups, hasChatPage: page !== undefined });
   registerRoutes(http, docsRoutes, { docs });

@@ -8,8 +8,10 @@ const client = "../packages/foreword-client/src";
 const server = "http://127.0.0.1:8000";
 const routes = [
   "/api",
-  "/attachments",
   "/conversations",
+  "/documents",
+  "/files",
+  "/knowledge-bases",
   "/models",
   "/stream-chat",
   "/turns",
@@ -24,7 +26,6 @@ export default defineConfig({
   resolve: {
     alias: {
       "foreword-client/supabase": toPath(`${client}/supabase/supabase.ts`),
-      "foreword-client": toPath(`${client}/client.ts`),
     },
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },

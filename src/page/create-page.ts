@@ -13,13 +13,15 @@ export interface PageOptions {
 interface ServerOptions {
   readonly page: PageOptions | undefined;
   readonly webSearch: object | undefined;
+  /** The knowledge bases. */
+  readonly knowledge: object | undefined;
   readonly auth:
     | { readonly type: Exclude<PageConfig["auth"], "supabase"> }
     | { readonly type: "supabase"; readonly supabase: { readonly url: string } };
 }
 
 /** Returns the page; `undefined` if it is turned off. */
-export function createPage({ page, auth, webSearch }: ServerOptions): Page | undefined {
+export function createPage({ page, auth, webSearch, knowledge }: ServerOptions): Page | undefined {
   if (page === undefined) return undefined;
   const { title, supabaseKey: key } = page;
   const isComplete = auth.type === "supabase" && key !== undefined;
@@ -27,6 +29,7 @@ export function createPage({ page, auth, webSearch }: ServerOptions): Page | und
     auth: auth.type,
     title,
     ...(webSearch !== undefined && { webSearch: true }),
+    ...(knowledge !== undefined && { knowledge: true }),
     ...(isComplete && { supabase: { url: auth.supabase.url, key } }),
   });
 }

@@ -7,6 +7,8 @@ export interface PageConfig {
   readonly supabase?: { readonly url: string; readonly key: string };
   /** Whether users can ask for a search of the web. */
   readonly webSearch?: true;
+  /** Whether users have knowledge bases. */
+  readonly knowledge?: true;
   /** The name of the page. */
   readonly title: string;
 }

@@ -118,6 +118,13 @@ describe("GET /", { timeout: 60_000 }, () => {
     assert.match(body, /<title>&#39;&#34;&#62;&#60;script src=x&#62;/);
   });
 
+  test("tells the page what the server has: web search and knowledge bases", async () => {
+    const engine = { SEARCH_ENGINE: "searxng", SEARCH_BASE_URL: "https://search.example.test" };
+    const rich = await startApp({ CHAT_STORE_ENABLED: "true", ...engine });
+    const { body } = await rich.get("/", browser);
+    assert.deepEqual(readConfig(body), { auth: "none", title: "Foreword", webSearch: true, knowledge: true });
+  });
+
   test("with AUTH=keys is open, and tells the page that it is for servers", async () => {
     const keyed = await startApp({ AUTH: "keys", API_KEYS: randomUUID() });
     assert.deepEqual(readConfig((await keyed.get("/", browser)).body), { auth: "keys", title: "Foreword" });

@@ -1,11 +1,12 @@
 /** Starts the page. */
-import { createClient } from "foreword-client";
 import { render, type VNode } from "preact";
 import { App } from "./app.tsx";
 import { Closed } from "./closed.tsx";
 import { changes } from "./base/changes.ts";
 import { findClosedReason } from "./base/closed-reason.ts";
 import { parsePageConfig } from "./base/config.ts";
+import { createClients } from "./base/create-clients.ts";
+import { fetchOrSend } from "./base/file-sending.ts";
 import { PageContext } from "./base/page-context.ts";
 import { Network } from "./base/network.ts";
 import { PreferenceStore } from "./base/preferences.ts";
@@ -45,15 +46,15 @@ function applyPreferences(): void {
 async function open(): Promise<VNode> {
   // `keepalive`: a deletion arrives even if it is sent because the page is closed.
   const network = new Network((input, init) =>
-    fetch(input, { ...init, keepalive: init?.method === "DELETE" }),
+    fetchOrSend(input, { ...init, keepalive: init?.method === "DELETE" }),
   );
   for (const type of ["online", "offline"]) addEventListener(type, () => network.setOnline(navigator.onLine));
   changes.connect(new BroadcastChannel("foreword"));
   if (config.supabase !== undefined) return await loadSignIn(config.supabase, network);
   const userId = readLocalUser();
-  const client = createClient({ baseUrl: new URL(".", location.href).href, userId, fetch: network.fetch });
+  const clients = createClients({ userId, fetch: network.fetch }, config);
   return (
-    <PageContext.Provider value={{ config, client, network, preferences, userId }}>
+    <PageContext.Provider value={{ config, ...clients, network, preferences, userId }}>
       <App />
     </PageContext.Provider>
   );

@@ -7,6 +7,8 @@ export interface PageConfig {
   readonly supabase?: { readonly url: string; readonly key: string };
   /** Whether users can ask for a search of the web. */
   readonly webSearch?: boolean;
+  /** Whether users have knowledge bases. */
+  readonly knowledge?: boolean;
   /** The name of the page. */
   readonly title: string;
 }
@@ -24,6 +26,7 @@ export function parsePageConfig(content: string): PageConfig {
     auth,
     title,
     ...(fields["webSearch"] === true && { webSearch: true }),
+    ...(fields["knowledge"] === true && { knowledge: true }),
     ...(typeof url === "string" && typeof key === "string" && { supabase: { url, key } }),
   };
 }

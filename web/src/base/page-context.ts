@@ -1,7 +1,8 @@
 /** What every component may use: the client of the server, and the configuration. */
-import type { ForewordClient } from "foreword-client";
+import type { ForewordClient } from "./foreword-client.ts";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import type { UserBases } from "../knowledge/user-bases.ts";
 import type { PageConfig } from "./config.ts";
 import type { Network } from "./network.ts";
 import type { PreferenceStore } from "./preferences.ts";
@@ -10,6 +11,8 @@ import type { PreferenceStore } from "./preferences.ts";
 export interface PageServices {
   readonly config: PageConfig;
   readonly client: ForewordClient;
+  /** Absent if the server has no knowledge bases. */
+  readonly knowledge?: UserBases;
   readonly network: Network;
   readonly preferences: PreferenceStore;
   /** Tells users apart in what the browser keeps, like drafts. */

@@ -21,7 +21,9 @@ interface Kept {
 /** Opens what the browser keeps for a user. */
 export function openKept({ userId, config }: Pick<PageServices, "userId" | "config">): Kept {
   const memory = new BrowserMemory(localStorage, userId);
-  if (config.webSearch !== true) memory.writeWebSearch(false); // the server offers it no more
+  // What the server offers no more.
+  if (config.webSearch !== true) memory.writeWebSearch(false);
+  if (config.knowledge !== true) memory.writeKnowledgeBase(undefined);
   const files = new IndexedFiles();
   return { memory, files, drafts: new Drafts(memory, files) };
 }

@@ -1,8 +1,8 @@
 /** The page of a server whose users sign in with Supabase. */
-import { createClient } from "foreword-client";
 import { useEffect, useMemo } from "preact/hooks";
 import { App } from "../app.tsx";
 import { goTo } from "../base/address.ts";
+import { createClients } from "../base/create-clients.ts";
 import { PageContext, type PageServices } from "../base/page-context.ts";
 import { useStore } from "../base/use-store.ts";
 import { strings } from "../strings/strings.ts";
@@ -89,7 +89,7 @@ function toPageServices(
   { config, network, preferences, auth, account }: SignInServices,
 ): PageServices {
   const requests = new AccountFetch(auth, account, network);
-  const client = createClient({ baseUrl: new URL(".", location.href).href, ...requests.options });
+  const clients = createClients(requests.options, config);
   const signOut = async (): Promise<void> => {
     if (account.store.state.ask === "nothing") {
       dispatchEvent(new PageTransitionEvent("pagehide")); // parts that hold changes back send them now
@@ -97,5 +97,5 @@ function toPageServices(
     }
     await account.signOut();
   };
-  return { config, client, network, preferences, userId: id, account: { email, signOut } };
+  return { config, ...clients, network, preferences, userId: id, account: { email, signOut } };
 }

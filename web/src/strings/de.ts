@@ -1,4 +1,5 @@
 /** The page's texts in German. */
+import { deKnowledge } from "./de-knowledge.ts";
 import { deSignIn } from "./de-sign-in.ts";
 import type { Strings } from "./strings.ts";
 
@@ -26,6 +27,7 @@ export const de: Strings = {
     docs: "API-Dokumentation",
   },
   signIn: deSignIn,
+  knowledge: deKnowledge,
   history: {
     newChat: "Neuer Chat",
     search: "Unterhaltungen suchen",
@@ -110,6 +112,7 @@ export const de: Strings = {
     planning: "Plant …",
     thinking: "Denkt nach …",
     reasoning: "Überlegung",
+    thoughtFor: (duration) => `${duration} überlegt`,
     copy: "Kopieren",
     edit: "Bearbeiten",
     save: "Senden",
@@ -124,6 +127,8 @@ export const de: Strings = {
     details: "Einzelheiten",
     tokens: (input, output) => `${input} Token gelesen, ${output} geschrieben`,
     seconds: (seconds) => `${seconds} s`,
+    minutes: (minutes, seconds) => `${minutes} min ${seconds} s`,
+    firstText: (seconds) => `erster Text nach ${seconds}`,
     costToday: (cost) => `Kosten heute bisher: ${cost}`,
     exportMarkdown: "Als Markdown speichern",
     exportJson: "Als JSON speichern",
@@ -131,6 +136,9 @@ export const de: Strings = {
     image: "Bild",
     document: "PDF",
     webSearch: "Im Web suchen",
+    documents: "Dokumente …",
+    knowledgeBase: "Mit dieser Wissensbasis antworten",
+    noKnowledgeBase: "Keine Dokumente",
     sourceCount: (count) => (count === 1 ? "1 Quelle" : `${count} Quellen`),
     sourceNumber: (number, title) => `Quelle ${number}: ${title}`,
     pageNumber: (page) => `Seite ${page}`,

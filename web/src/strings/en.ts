@@ -1,4 +1,5 @@
 /** The page's texts in English. */
+import { enKnowledge } from "./en-knowledge.ts";
 import { enSignIn } from "./en-sign-in.ts";
 
 export const en = {
@@ -23,6 +24,7 @@ export const en = {
     docs: "API docs",
   },
   signIn: enSignIn,
+  knowledge: enKnowledge,
   history: {
     newChat: "New chat",
     search: "Search conversations",
@@ -107,6 +109,7 @@ export const en = {
     planning: "Planning …",
     thinking: "Thinking …",
     reasoning: "Reasoning",
+    thoughtFor: (duration: string) => `Thought for ${duration}`,
     copy: "Copy",
     edit: "Edit",
     save: "Send",
@@ -121,6 +124,8 @@ export const en = {
     details: "Details",
     tokens: (input: string, output: string) => `${input} tokens read, ${output} written`,
     seconds: (seconds: string) => `${seconds} s`,
+    minutes: (minutes: number, seconds: number) => `${minutes} min ${seconds} s`,
+    firstText: (seconds: string) => `first text after ${seconds}`,
     costToday: (cost: string) => `today's cost so far: ${cost}`,
     exportMarkdown: "Save as Markdown",
     exportJson: "Save as JSON",
@@ -128,6 +133,9 @@ export const en = {
     image: "Image",
     document: "PDF",
     webSearch: "Search the web",
+    documents: "Documents …",
+    knowledgeBase: "Answer with the knowledge base",
+    noKnowledgeBase: "No documents",
     sourceCount: (count: number) => (count === 1 ? "1 source" : `${count} sources`),
     sourceNumber: (number: number, title: string) => `Source ${number}: ${title}`,
     pageNumber: (page: number) => `page ${page}`,

@@ -7,9 +7,11 @@ import type { Conversation } from "../conversation/conversation.ts";
 import { canSend, type Draft } from "../conversation/drafts.ts";
 import { AddedFiles } from "./added-files.tsx";
 import { AttachButton } from "./attach-button.tsx";
+import { KnowledgePicker, useKnowledgePanel } from "./knowledge-picker.tsx";
 import { ModelPicker } from "./model-picker.tsx";
 import { WebSearchButton } from "./web-search-button.tsx";
 import { useFieldFocus } from "./use-field-focus.ts";
+import { useKnowledgeChoice, type KnowledgeChoice } from "./use-knowledge-choice.ts";
 
 interface ComposerProps {
   readonly conversation: Conversation;
@@ -20,7 +22,8 @@ interface ComposerProps {
 /** A text field with files, a choice of models, and a button that sends or stops. */
 export function Composer({ conversation, model, onModel }: ComposerProps) {
   const { chat } = strings;
-  const { config } = usePage();
+  const choice = useKnowledgeChoice(conversation.memory);
+  const { panel, open } = useKnowledgePanel(choice);
   const isRunning = useStore(conversation.store, ({ runningId }) => runningId !== undefined);
   const isReady = useStore(conversation.store, ({ phase }) => phase === "ready");
   const draft = useStore(conversation.store, () => conversation.draft);
@@ -30,52 +33,76 @@ export function Composer({ conversation, model, onModel }: ComposerProps) {
   const maySend = isReady && !isRunning && canSend(state);
   const send = (): void => void (maySend && conversation.sendDraft(model));
   return (
-    <form
-      class="composer"
-      aria-label={chat.placeholder}
-      onSubmit={(event) => {
-        event.preventDefault();
-        send();
-      }}
-      onDragOver={(event) => event.preventDefault()}
-      onDrop={(event) => {
-        const files = Array.from(event.dataTransfer?.files ?? []);
-        if (files.length === 0) return; // a text is dropped into the field
-        event.preventDefault();
-        draft.add(files);
-      }}
-    >
-      <AddedFiles draft={draft} state={state} />
-      <textarea
-        ref={field}
-        rows={1}
-        dir="auto"
-        value={state.text}
-        placeholder={chat.placeholder}
+    <>
+      <form
+        class="composer"
         aria-label={chat.placeholder}
-        onInput={(event) => draft.write(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (isSendKey(event)) send();
+        onSubmit={(event) => {
+          event.preventDefault();
+          send();
         }}
-        onPaste={(event) => {
-          if (addPasted(draft, event.clipboardData)) event.preventDefault();
+        onDragOver={(event) => event.preventDefault()}
+        onDrop={(event) => {
+          const files = Array.from(event.dataTransfer?.files ?? []);
+          if (files.length === 0) return; // a text is dropped into the field
+          event.preventDefault();
+          draft.add(files);
         }}
-      />
-      <div class="composer-row">
-        <AttachButton onFiles={(files) => draft.add(files)} />
-        {config.webSearch === true && <WebSearchButton memory={conversation.memory} />}
-        <ModelPicker model={model} onModel={onModel} />
-        {isRunning ? (
-          <button key="stop" type="button" class="primary" onClick={() => void conversation.stop()}>
-            {chat.stop}
-          </button>
-        ) : (
-          <button key="send" type="submit" class="primary" disabled={!maySend}>
-            {chat.send}
-          </button>
-        )}
-      </div>
-    </form>
+      >
+        <AddedFiles draft={draft} state={state} />
+        <textarea
+          ref={field}
+          rows={1}
+          dir="auto"
+          value={state.text}
+          placeholder={chat.placeholder}
+          aria-label={chat.placeholder}
+          onInput={(event) => draft.write(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (isSendKey(event)) send();
+          }}
+          onPaste={(event) => {
+            if (addPasted(draft, event.clipboardData)) event.preventDefault();
+          }}
+        />
+        <ComposerRow
+          {...{ conversation, model, onModel, choice, isRunning, maySend }}
+          onOpen={() => void open()}
+        />
+      </form>
+      {panel}
+    </>
+  );
+}
+
+interface RowProps extends ComposerProps {
+  readonly choice: KnowledgeChoice | undefined;
+  readonly isRunning: boolean;
+  readonly maySend: boolean;
+  /** Opens the panel of knowledge bases. */
+  readonly onOpen: () => void;
+}
+
+/** What is chosen for the message, and the button that sends it, or stops the reply. */
+function ComposerRow({ conversation, model, onModel, choice, isRunning, maySend, onOpen }: RowProps) {
+  const { chat } = strings;
+  const { config } = usePage();
+  return (
+    <div class="composer-row">
+      <AttachButton onFiles={(files) => conversation.draft.add(files)} />
+      {config.webSearch === true && <WebSearchButton memory={conversation.memory} />}
+      {choice !== undefined && <KnowledgePicker choice={choice} onOpen={onOpen} />}
+      <ModelPicker model={model} onModel={onModel} />
+      {isRunning ? (
+        <button key="stop" type="button" class="primary" onClick={() => void conversation.stop()}>
+          {chat.stop}
+        </button>
+      ) : (
+        <button key="send" type="submit" class="primary" disabled={!maySend}>
+          {chat.send}
+        </button>
+      )}
+    </div>
   );
 }
 

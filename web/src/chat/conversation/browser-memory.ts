@@ -69,6 +69,16 @@ export class BrowserMemory {
     this.#write("web-search", undefined, isOn ? "on" : undefined);
   }
 
+  /** The knowledge base that questions are answered with; `undefined` if none. */
+  readKnowledgeBase(): string | undefined {
+    return this.#read("knowledge-base", undefined);
+  }
+
+  /** Keeps or forgets the knowledge base that questions are answered with. */
+  writeKnowledgeBase(name: string | undefined): void {
+    this.#write("knowledge-base", undefined, name);
+  }
+
   /** The ids of a draft's files. */
   readDraftFiles(conversationId: string | undefined): readonly string[] {
     return this.#read("files", conversationId)?.split(" ") ?? [];

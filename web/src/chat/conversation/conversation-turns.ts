@@ -79,12 +79,15 @@ export class ConversationTurns {
     const { text, files = [], model } = question;
     const { parentId, ifRunning, again, editedId } = place;
     const { hasHistory, tree } = this.#stored;
+    const { memory } = this.#services;
+    const knowledgeBase = memory.readKnowledgeBase();
     const options = {
       conversationId: this.#conversationId,
       ...(hasHistory && parentId !== null && { parentId }),
       ...(model !== undefined && { model }),
       ...(ifRunning !== undefined && { ifRunning }),
-      ...(this.#services.memory.readWebSearch() && { use_web_search: true }),
+      ...(memory.readWebSearch() && { use_web_search: true }),
+      ...(knowledgeBase !== undefined && { knowledge_base: knowledgeBase }),
     };
     const idempotencyKey = crypto.randomUUID();
     const message = again ?? toLocalQuestion(idempotencyKey, { parentId, text, files });

@@ -1,0 +1,27 @@
+/** The user's knowledge bases, which all parts of the page share. */
+import type { KnowledgeBase, KnowledgeBases } from "../base/foreword-client.ts";
+import { Store } from "../base/store.ts";
+
+/** The knowledge bases of one user. */
+export class UserBases {
+  /** Those that are known; `undefined` until they have been read. */
+  readonly store = new Store<readonly KnowledgeBase[] | undefined>(undefined);
+  /** The server's. */
+  readonly client: KnowledgeBases;
+  #reading: Promise<void> | undefined;
+
+  constructor(client: KnowledgeBases) {
+    this.client = client;
+  }
+
+  /** Reads them once. Without an answer there is nothing to choose. */
+  async read(): Promise<void> {
+    this.#reading ??= this.refresh().catch(() => (this.#reading = undefined));
+    await this.#reading;
+  }
+
+  /** Reads them again. @throws ForewordError */
+  async refresh(): Promise<void> {
+    this.store.set(await this.client.list());
+  }
+}

@@ -1,0 +1,45 @@
+/** The texts of the panel of knowledge bases, in German. */
+import type { enKnowledge } from "./en-knowledge.ts";
+
+export const deKnowledge: typeof enKnowledge = {
+  title: "Wissensbasen",
+  about: "Fragen können mit den Dokumenten einer Wissensbasis beantwortet werden; die Antwort nennt sie.",
+  base: "Wissensbasis",
+  newBase: "Neue Wissensbasis …",
+  newName: "Name der neuen Wissensbasis",
+  firstName: "Meine Dokumente",
+  add: "Dokumente hinzufügen",
+  types: "PDF, Word, HTML, Markdown, CSV oder reiner Text. Du kannst Dateien auch hierher ziehen.",
+  documents: (name) => `Dokumente von „${name}“`,
+  none: "Sie hat noch keine Dokumente.",
+  more: "Ältere Dokumente zeigen",
+  loading: "Lädt …",
+  failed: "Die Dokumente konnten nicht geladen werden.",
+  tryAgain: "Noch einmal versuchen",
+  sending: (percent) => `${percent} % gesendet`,
+  waiting: "wartet darauf, gelesen zu werden",
+  reading: (page, pages) =>
+    pages === null ? `wird gelesen: bisher ${page} Seiten` : `wird gelesen: Seite ${page} von ${pages}`,
+  ready: (passages) => (passages === 1 ? "bereit: 1 Abschnitt" : `bereit: ${passages} Abschnitte`),
+  unread: "kann nicht gelesen werden.",
+  refused: "wurde nicht hinzugefügt.",
+  delete: (name) => `${name} löschen`,
+  deleteQuestion: (name) => `„${name}“ löschen, mit allem, was daraus gelesen wurde?`,
+  deleteBase: "Diese Wissensbasis löschen …",
+  deleteBaseQuestion: (name) => `„${name}“ mit allen Dokumenten löschen?`,
+  confirm: "Löschen",
+  keep: "Behalten",
+  dismiss: (name) => `${name} ausblenden`,
+  close: "Schließen",
+  errors: {
+    document_type_unknown: "Es ist weder PDF, Word (docx), HTML, Markdown, CSV noch reiner Text.",
+    document_unreadable: "Es ist beschädigt, oder nicht das, was es zu sein scheint.",
+    document_encrypted:
+      "Es ist durch ein Passwort geschützt: Speichere es ohne und füge es dann wieder hinzu.",
+    document_has_no_text: "Es hat keinen Text, wie ein Scan. Lass den Text zuerst erkennen.",
+    document_too_large: "Es hat zu viele Seiten oder zu viel Text. Teile es auf.",
+    knowledge_full: "Für weitere Dokumente ist kein Platz. Lösche einige und füge es dann wieder hinzu.",
+    connection_lost: "Der Server ist nicht erreichbar. Versuche es gleich noch einmal.",
+    body_too_large: "Es ist zu groß für diesen Server. Teile es auf.",
+  },
+};
