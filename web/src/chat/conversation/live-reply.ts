@@ -1,14 +1,22 @@
-/** Collects a reply from its events while they arrive. */
+/** Collects a reply from its events while they arrive, and the time that it takes to begin. */
 import type { StreamEvent } from "../../base/foreword-client.ts";
+import type { Clock } from "../../base/clock.ts";
 import { emptyReply, type ReplyContent, type ToolCall } from "./message.ts";
 
 /** A reply that grows. */
 export class LiveReply {
+  readonly #clock: Pick<Clock, "now">;
   #content: ReplyContent = emptyReply;
+  /** Whether its events arrive as they are made, and not again. */
+  #isWatched = false;
   /** The pieces since the last {@link content}. */
   #plan = "";
   #answer = "";
   #reasoning = "";
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
 
   /** The reply so far: an immutable value. */
   get content(): ReplyContent {
@@ -25,19 +33,21 @@ export class LiveReply {
     return this.#content;
   }
 
-  /** Takes the next event. */
-  take(event: StreamEvent): void {
+  /** Takes the next event. @param isNew whether it belongs to a turn that this page has started just now. */
+  take(event: StreamEvent, isNew: boolean): void {
     switch (event.type) {
       case "turn-start":
-        this.#set({ status: "running", model: event.model });
+        this.#begin(event, isNew);
         return;
       case "plan-delta":
+        this.#noteText();
         this.#plan += event.text;
         return;
       case "plan-end":
         this.#set({ answer: this.content.answer ?? "" });
         return;
       case "answer-delta":
+        this.#noteText();
         this.#answer += event.text;
         return;
       case "reasoning-delta":
@@ -52,8 +62,7 @@ export class LiveReply {
       case "turn-end": {
         const { outcome, finishReason, usage, storage, timings } = event;
         const model = event.model ?? this.#content.model;
-        const { durationMs } = timings;
-        this.#set({ status: outcome, finishReason, usage, storage, model, durationMs });
+        this.#set({ status: outcome, finishReason, usage, storage, model, ...timings, startedAtMs: null });
         this.#setTools((tool) => (isOpen(tool) ? { ...tool, status: "unknown", approval: undefined } : tool));
         return;
       }
@@ -73,6 +82,21 @@ export class LiveReply {
       case "source":
         this.#set({ sources: [...this.content.sources, event] });
     }
+  }
+
+  #begin({ model, startedAt }: Extract<StreamEvent, { readonly type: "turn-start" }>, isNew: boolean): void {
+    const nowMs = this.#clock.now().getTime();
+    // The server's clock may be wrong, which only counts for a turn that has begun before.
+    const startedAtMs = isNew ? nowMs : Math.min(nowMs, Date.parse(startedAt));
+    this.#isWatched = isNew;
+    this.#set({ status: "running", model, startedAtMs: this.#content.startedAtMs ?? startedAtMs });
+  }
+
+  /** Notes how long the first text took, unless it had arrived before. */
+  #noteText(): void {
+    const { startedAtMs, firstTextMs } = this.#content;
+    if (firstTextMs === null && this.#isWatched && startedAtMs !== null)
+      this.#set({ firstTextMs: this.#clock.now().getTime() - startedAtMs });
   }
 
   #takeTool(event: Extract<StreamEvent, { readonly callId: string }>): void {

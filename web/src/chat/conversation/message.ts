@@ -47,7 +47,6 @@ export interface ReplyContent {
   readonly answer: string | null;
   readonly reasoning: string;
   readonly tools: readonly ToolCall[];
-  /** A stored reply has only the sources. */
   readonly searches: readonly Search[];
   readonly sources: readonly Source[];
   readonly error: { readonly code: string; readonly retryAfterMs?: number | null } | null;
@@ -55,6 +54,10 @@ export interface ReplyContent {
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | null;
   readonly model: string | null;
   readonly durationMs: number | null;
+  /** When it began, in milliseconds of this browser's clock; `null` if it is over. */
+  readonly startedAtMs: number | null;
+  /** From its start to its first text, in milliseconds: the time of searches and reasoning. */
+  readonly firstTextMs: number | null;
   readonly storage: Reply["storage"] | null;
 }
 
@@ -87,6 +90,8 @@ export const emptyReply: ReplyContent = {
   usage: null,
   model: null,
   durationMs: null,
+  startedAtMs: null,
+  firstTextMs: null,
   storage: null,
 };
 
@@ -124,7 +129,7 @@ export function toMessage(stored: StoredMessage, key = stored.id): Message {
 /** Returns the reply of a turn's state. */
 export function toContent(state: TurnState): ReplyContent {
   const { status, plan, answer, tools, error, finishReason, usage, model, timings, storage } = state;
-  const { durationMs } = timings;
+  const { durationMs, firstTextMs } = timings;
   return {
     ...emptyReply,
     status,
@@ -138,23 +143,27 @@ export function toContent(state: TurnState): ReplyContent {
     usage,
     model,
     durationMs,
+    firstTextMs,
     storage,
   };
 }
 
-function toReplyContent({ content, status, tools, sources, metadata }: StoredMessage): ReplyContent {
-  const { plan, model, finish_reason: finishReason, usage, duration_ms: durationMs } = metadata;
+function toReplyContent(stored: StoredMessage): ReplyContent {
+  const { content, status, tools, searches, sources, metadata } = stored;
+  const { plan, model, finish_reason: finishReason, usage } = metadata;
   return {
     ...emptyReply,
     status: status ?? "complete",
     plan: toText(plan) ?? "",
     answer: content,
-    tools: (tools ?? []).map((tool) => ({ ...tool, title: null })),
+    tools: tools ?? [],
+    searches: searches ?? [],
     sources: sources ?? [],
     model: toText(model),
     finishReason: toText(finishReason),
     usage: toUsage(usage),
-    durationMs: typeof durationMs === "number" ? durationMs : null,
+    durationMs: toNumber(metadata["duration_ms"]),
+    firstTextMs: toNumber(metadata["first_text_ms"]),
     storage: "stored",
   };
 }
@@ -166,6 +175,10 @@ function toUsage(value: unknown): ReplyContent["usage"] {
   };
   if (typeof inputTokens !== "number" || typeof outputTokens !== "number") return null;
   return { inputTokens, outputTokens };
+}
+
+function toNumber(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
 }
 
 function toText(value: unknown): string | null {

@@ -23,7 +23,7 @@ export interface Opening {
   readonly turnId: string | undefined;
 }
 
-type RunServices = Pick<ShownServices, "client" | "network" | "schedule" | "signal">;
+type RunServices = Pick<ShownServices, "client" | "clock" | "network" | "schedule" | "signal">;
 
 /** A turn that is followed. */
 export class RunningTurn {
@@ -40,7 +40,7 @@ export class RunningTurn {
   /** Called with the reply so far, at most once per frame. */
   onDraw: (content: ReplyContent) => void = () => {};
   readonly #services: RunServices;
-  readonly #reply = new LiveReply();
+  readonly #reply: LiveReply;
   readonly #opening: Opening;
   readonly #taking = new AbortController();
   #turn: Turn | undefined;
@@ -49,10 +49,13 @@ export class RunningTurn {
   #turnId: string;
   #after: Place | undefined;
   #hasStarted = false;
+  /** Whether the last request was one to start it. */
+  #isNew = false;
   #isDrawing = false;
 
   constructor(services: RunServices, question: Message, opening: Opening) {
     this.#services = services;
+    this.#reply = new LiveReply(services.clock);
     this.question = question;
     this.#opening = opening;
     this.#turnId = opening.turnId ?? "";
@@ -140,10 +143,11 @@ export class RunningTurn {
   #open(request: ChatRequest | undefined, signal: AbortSignal): Turn {
     const { client } = this.#services;
     const { idempotencyKey } = this.#opening;
-    this.#turn =
-      request === undefined || this.#hasStarted
-        ? client.resume(this.#turnId, { after: this.#after, signal })
-        : client.start(request, { idempotencyKey, signal });
+    const isNew = request !== undefined && !this.#hasStarted;
+    this.#isNew = isNew;
+    this.#turn = isNew
+      ? client.start(request, { idempotencyKey, signal })
+      : client.resume(this.#turnId, { after: this.#after, signal });
     this.#turnId = this.#turn.id;
     this.onOpen();
     return this.#turn;
@@ -153,7 +157,7 @@ export class RunningTurn {
     this.#turnId = turn.id;
     if ("position" in event)
       this.#after = { position: event.position, ordinal: "ordinal" in event ? event.ordinal : 0 };
-    this.#reply.take(event);
+    this.#reply.take(event, this.#isNew);
     if (!this.#hasStarted) {
       this.#hasStarted = true;
       this.onStart();

@@ -1,17 +1,22 @@
 /** The messages of a conversation; only those in view are rendered. */
-import { useCallback, useEffect, useRef } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { printing } from "../../base/printing.ts";
 import { useStore } from "../../base/use-store.ts";
 import { useVirtualList } from "../../base/use-virtual-list.ts";
 import { strings } from "../../strings/strings.ts";
 import type { Conversation, ConversationState } from "../conversation/conversation.ts";
 import type { Message } from "../conversation/message.ts";
+import { KeptRows } from "./kept-rows.ts";
 import { QuestionView } from "./question-view.tsx";
 import { ReplyView } from "./reply-view.tsx";
 import { useSoughtMessage } from "./use-sought-message.ts";
 
 /** The height of a message that has not been measured, in pixels. */
 const estimatedHeight = 180;
+
+/** How many messages on each side of those in view are rendered. */
+const overscan = 4;
 
 /** How far from the end still counts as there, in pixels. */
 const endPixels = 80;
@@ -27,16 +32,7 @@ export function MessageList({ conversation, model }: ListProps) {
   const state = useStore(conversation.store, (current) => current);
   const messages = state.messages.filter(({ role }) => role !== "system");
   const scroller = useRef<HTMLDivElement>(null);
-  const list = useVirtualList({
-    count: messages.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => estimatedHeight,
-    getItemKey: (index) => messages[index]?.key ?? index,
-    overscan: 4,
-    anchorTo: "end",
-    followOnAppend: true,
-    scrollEndThreshold: endPixels,
-  });
+  const list = useMessageRows(conversation, state, messages, scroller);
   useEffect(() => list.scrollToEnd(), [conversation, list]);
   const scrollTo = useCallback((index: number) => list.scrollToIndex(index, { align: "start" }), [list]);
   const found = useSoughtMessage(conversation, messages, scrollTo);
@@ -45,7 +41,8 @@ export function MessageList({ conversation, model }: ListProps) {
     ? messages.map(({ key }, index) => ({ index, start: 0, key }))
     : list.getVirtualItems();
   const isAtEnd = scroller.current === null || list.isAtEnd(endPixels);
-  useOlderMessages(conversation, !isPrinting && rows[0]?.index === 0 && state.hasOlder);
+  const isAtStart = list.range !== null && list.range.startIndex <= overscan;
+  useOlderMessages(conversation, !isPrinting && isAtStart && state.hasOlder);
   return (
     <>
       <div class="messages" ref={scroller} tabIndex={0} role="region" aria-label={chat.messages}>
@@ -78,6 +75,33 @@ export function MessageList({ conversation, model }: ListProps) {
       )}
     </>
   );
+}
+
+/** Returns the list of the messages, of which only those in view, and long ones that were, are rendered. */
+function useMessageRows(
+  conversation: Conversation,
+  { runningId }: ConversationState,
+  messages: readonly Message[],
+  scroller: RefObject<HTMLDivElement | null>,
+) {
+  const [kept] = useState(() => new KeptRows());
+  const toRow = (index: number) => {
+    const message = messages[index];
+    if (message === undefined) return undefined;
+    const live = message.id === runningId ? conversation.live.state?.answer : undefined;
+    return { key: message.key, length: (live ?? message.text).length };
+  };
+  return useVirtualList({
+    count: messages.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => estimatedHeight,
+    getItemKey: (index) => messages[index]?.key ?? index,
+    rangeExtractor: (range) => kept.extract(range, toRow),
+    overscan,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: endPixels,
+  });
 }
 
 interface MessageProps extends ListProps {

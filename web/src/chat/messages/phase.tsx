@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 interface PhaseProps {
   readonly class: string;
-  readonly title: string;
+  readonly title: ComponentChildren;
   /** Whether it is being written. */
   readonly isOpen: boolean;
   readonly children: ComponentChildren;

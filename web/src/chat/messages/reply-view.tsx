@@ -9,6 +9,7 @@ import type { Message, ReplyContent } from "../conversation/message.ts";
 import { openSource, SourceList } from "../sources/source-list.tsx";
 import { SourcesContext } from "../sources/sources-context.ts";
 import { BranchSwitcher } from "./branch-switcher.tsx";
+import { Elapsed, toDuration } from "./elapsed.tsx";
 import { ReplyDetails } from "./reply-details.tsx";
 import { ReplyEnd } from "./reply-end.tsx";
 import { Phase } from "./phase.tsx";
@@ -76,9 +77,10 @@ interface PartsProps {
  */
 function ReplyParts({ conversation, content, isOver }: PartsProps) {
   const { chat } = strings;
-  const { plan, answer, reasoning, tools, sources } = content;
+  const { plan, answer, reasoning, tools, sources, startedAtMs } = content;
   const isPlanning = !isOver && answer === null;
-  const isQuiet = isPlanning && plan === "" && reasoning === "" && tools.length === 0;
+  const isReasoning = isPlanning && plan === "";
+  const isQuiet = isReasoning && reasoning === "" && tools.length === 0;
   const list = useRef<HTMLDetailsElement>(null);
   const cited = useMemo(
     () => ({ sources, open: (number: number) => openSource(list.current, number) }),
@@ -87,9 +89,13 @@ function ReplyParts({ conversation, content, isOver }: PartsProps) {
   return (
     <SourcesContext.Provider value={cited}>
       <SourceList content={content} list={list} />
-      {isQuiet && <p class="muted waiting">{chat.thinking}</p>}
+      {isQuiet && (
+        <p class="muted waiting">
+          {chat.thinking} {startedAtMs !== null && <Elapsed sinceMs={startedAtMs} />}
+        </p>
+      )}
       {reasoning !== "" && (
-        <Phase class="reasoning" title={chat.reasoning} isOpen={isPlanning && plan === ""}>
+        <Phase class="reasoning" title={<ReasoningTitle {...{ content, isOver }} />} isOpen={isReasoning}>
           <div class="plain" dir="auto">
             {reasoning}
           </div>
@@ -111,6 +117,20 @@ function ReplyParts({ conversation, content, isOver }: PartsProps) {
       )}
     </SourcesContext.Provider>
   );
+}
+
+/** Says how long the model thinks, or how long it took to begin. */
+function ReasoningTitle({ content, isOver }: Pick<PartsProps, "content" | "isOver">) {
+  const { chat } = strings;
+  const { plan, answer, firstTextMs, startedAtMs } = content;
+  if (!isOver && plan === "" && answer === null && startedAtMs !== null)
+    return (
+      <>
+        {chat.thinking} <Elapsed sinceMs={startedAtMs} />
+      </>
+    );
+  const duration = firstTextMs === null ? undefined : toDuration(firstTextMs);
+  return <>{duration === undefined ? chat.reasoning : chat.thoughtFor(duration)}</>;
 }
 
 /** Returns the answer, cut at the places of its tool calls. */
