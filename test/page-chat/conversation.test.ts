@@ -2,12 +2,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useTools } from "../flow/tools/use-tools.ts";
-import { useApp, useModel } from "../support/apps/use-app.ts";
+import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 import { ChatBrowser, until, type ChatTab } from "./chat-browser.ts";
 
 describe("Conversation", { timeout: 120_000 }, () => {
   const model = useModel();
   const tools = useTools("suite");
+  useResource(async () => {
+    const tool = { description: "A tool", inputSchema: { type: "object" } };
+    tools.server.pages = [
+      [
+        { ...tool, name: "look", title: "Look around" },
+        { ...tool, name: "act" },
+      ],
+    ];
+  });
   const app = useApp(model, () => ({ CHAT_STORE_ENABLED: "true", ...tools.variables }));
 
   /** Asks a question in a new conversation, and resolves once the reply is stored. */
@@ -156,6 +165,36 @@ describe("Conversation", { timeout: 120_000 }, () => {
     const { reply } = later.conversation.store.state.messages.at(-1) ?? {};
     assert.deepEqual([reply?.status, reply?.tools[0]?.status], ["complete", "complete"]);
     assert.match(reply?.answer ?? "", /^So\.\s+Done\.$/);
+  });
+
+  test("is the same after a reload: its tools with their titles, results and places, and its times", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    model.inOrder(
+      (call) => call.text("- Look\n---RESPONSE---\nSo. ").toolCall("w__look").finish("tool_calls"),
+      (call) => call.text("Done.").finish(),
+    );
+    tab.ask("Look");
+    await tab.untilStored();
+    const later = await browser.restart().load(tab.conversation.id);
+    const [live, stored] = [tab, later].map((one) => one.conversation.store.state.messages.at(-1)?.reply);
+    assert.equal(live?.tools[0]?.title, "Look around");
+    assert.ok(live.firstTextMs !== null && live.durationMs !== null);
+    const toShown = ({ tools: calls, usage, ...reply }: typeof live) => ({
+      ...reply,
+      answer: reply.answer?.trim(),
+      tokens: [usage?.inputTokens, usage?.outputTokens],
+      calls: calls.map(({ callId, name, title, ...call }) => [
+        callId,
+        name,
+        title,
+        call.input,
+        call.status,
+        call.output,
+        call.at,
+      ]),
+    });
+    assert.deepEqual(stored && toShown(stored), toShown(live));
   });
 
   for (const [name, end, line] of [

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { describe, test } from "node:test";
-import type { Locator, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { en } from "../../web/src/strings/en.ts";
 import { useModel } from "../support/apps/use-app.ts";
 import { assertAccessible, assertNoSidewaysScroll } from "../support/browser/accessibility.ts";
@@ -11,7 +11,7 @@ import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
 import type { Device, Visitor } from "../support/browser/visitor.ts";
 import { HistoryClient } from "../support/clients/history-client.ts";
-import { assertShows } from "./person.ts";
+import { assertShows, chooseAction, openMenu, rowsOf } from "./person.ts";
 
 const words = en.history;
 
@@ -104,11 +104,11 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
 
   test("renames, and keeps the old title if the new one is given up", async () => {
     const { visitor, page } = await visitWith(["Old title"]);
-    await choose(page, "Old title", words.rename);
+    await chooseAction(page, "Old title", words.rename);
     await page.getByRole("textbox", { name: words.newTitle }).fill("Given up");
     await page.keyboard.press("Escape");
     await assertShows(rowsOf(page), "Old title");
-    await choose(page, "Old title", words.rename);
+    await chooseAction(page, "Old title", words.rename);
     await page.getByRole("textbox", { name: words.newTitle }).fill("New <b>title</b>");
     const saved = page.waitForResponse((response) => response.request().method() === "PATCH");
     await page.keyboard.press("Enter");
@@ -122,14 +122,14 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
     await page.clock.install();
     const sent: string[] = [];
     page.on("request", (request) => request.method() === "DELETE" && sent.push(request.url()));
-    await choose(page, "To keep", words.delete);
+    await chooseAction(page, "To keep", words.delete);
     await assertShows(rowsOf(page), "To delete");
     await page.clock.runFor(7_000);
     await page.getByRole("button", { name: words.undo }).click();
     await assertShows(rowsOf(page), "To keep", "To delete");
     await page.clock.runFor(60_000);
     assert.deepEqual(sent, []);
-    await choose(page, "To delete", words.delete);
+    await chooseAction(page, "To delete", words.delete);
     await assertShows(rowsOf(page), "To keep");
     assert.deepEqual(await readTitles(visitor), ["To keep", "To delete"]);
     const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
@@ -141,7 +141,7 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
 
   test("deletes what was to be deleted when the tab is closed before", async () => {
     const { visitor, page } = await visitWith(["To keep", "To delete"]);
-    await choose(page, "To delete", words.delete);
+    await chooseAction(page, "To delete", words.delete);
     await assertShows(rowsOf(page), "To keep");
     const deleted = nextDeletion();
     await page.close({ runBeforeUnload: true });
@@ -176,11 +176,11 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
 
   test("archives, shows the archive, and brings back", async () => {
     const { visitor, page } = await visitWith(["Current", "Done"]);
-    await choose(page, "Done", words.archive);
+    await chooseAction(page, "Done", words.archive);
     await assertShows(rowsOf(page), "Current");
     await page.getByRole("button", { name: words.archived, exact: true }).click();
     await assertShows(rowsOf(page), "Done");
-    await choose(page, "Done", words.unarchive);
+    await chooseAction(page, "Done", words.unarchive);
     await page.getByRole("status").filter({ hasText: words.noArchived }).waitFor();
     await page.getByRole("button", { name: words.archived, exact: true }).click();
     await assertShows(rowsOf(page), "Current", "Done");
@@ -221,9 +221,9 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
     const { visitor, page } = await visitWith(["One", "Two"]);
     const other = await visitor.open();
     await assertShows(rowsOf(other), "One", "Two");
-    await choose(page, "Two", words.archive);
+    await chooseAction(page, "Two", words.archive);
     await assertShows(rowsOf(other), "One");
-    await choose(other, "One", words.rename);
+    await chooseAction(other, "One", words.rename);
     await other.keyboard.type("Uno");
     await other.keyboard.press("Enter");
     await assertShows(rowsOf(page), "Uno");
@@ -246,30 +246,14 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
     test(`has nothing for axe to find in the list, its menu and its notices, ${colorScheme}`, async () => {
       const { page } = await visitWith(["One", "Two", "Three"], { colorScheme });
       await rowsOf(page).getByText("Two").click();
-      await choose(page, "Three", words.archive);
+      await chooseAction(page, "Three", words.archive);
       await page.getByRole("button", { name: words.undo }).waitFor();
       await openMenu(page, "One");
       await assertAccessible(page);
     });
 });
 
-/** The rows of the list. */
-function rowsOf(page: Page): Locator {
-  return page.locator(".history-conversation > a");
-}
-
 /** Waits until a row has the focus. */
 async function focused(page: Page, title: string): Promise<void> {
   await page.locator("nav a:focus", { hasText: title }).waitFor();
-}
-
-async function openMenu(page: Page, title: string): Promise<void> {
-  await page.getByRole("link", { name: title, exact: true }).hover();
-  await page.getByRole("button", { name: words.actions(title) }).click();
-}
-
-/** Chooses an action from the menu of a conversation. */
-async function choose(page: Page, title: string, action: string): Promise<void> {
-  await openMenu(page, title);
-  await page.getByRole("menuitem", { name: action, exact: true }).click();
 }

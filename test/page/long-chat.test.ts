@@ -9,6 +9,7 @@ import { useModel } from "../support/apps/use-app.ts";
 import { assertNoSidewaysScroll } from "../support/browser/accessibility.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
+import type { Visitor } from "../support/browser/visitor.ts";
 import { button } from "./person.ts";
 
 /** The most messages that may be in the document. */
@@ -22,6 +23,22 @@ function writeMessages(count: number): { readonly sender: string; readonly text:
     const text = `Message ${index}.${"\n\n- an item of a list".repeat(isQuestion ? 0 : (index * 7) % 40)}`;
     return { sender: isQuestion ? "user" : "assistant", text };
   });
+}
+
+/** Scrolls up until a message with this text is in view. */
+async function scrollUpTo(page: Page, text: string): Promise<void> {
+  const isInView = `(() => {
+    const { top, bottom } = document.querySelector(".messages").getBoundingClientRect();
+    const rows = Array.from(document.querySelectorAll(".message-row"));
+    const box = rows.find((row) => row.textContent.includes(${JSON.stringify(text)}))?.getBoundingClientRect();
+    return box !== undefined && box.bottom > top && box.top < bottom;
+  })()`;
+  for (let step = 0; step < 100; step += 1) {
+    if ((await page.evaluate(isInView)) === true) return;
+    await page.evaluate(`document.querySelector(".messages").scrollBy(0, -400)`);
+    await page.evaluate(nextFrame);
+  }
+  assert.fail(`${text} does not come`);
 }
 
 async function countRows(page: Page): Promise<number> {
@@ -44,15 +61,20 @@ async function readPlace(page: Page): Promise<{ readonly name: string; readonly 
 describe("a conversation of 5,000 messages", { timeout: 120_000, skip: withoutBrowser }, () => {
   const { app, visit } = usePage(useModel());
 
-  test("opens at its end with few of them, scrolls up without a jump, and is printed as far as it is loaded", async () => {
-    const visitor = await visit();
+  /** Opens a conversation of these messages, and a reply. */
+  async function openChat(visitor: Visitor, messages: ReturnType<typeof writeMessages>): Promise<Page> {
     const conversationId = randomUUID();
-    const body = { messages: writeMessages(4_999), conversationId, userId: visitor.userId };
+    const body = { messages, conversationId, userId: visitor.userId };
     const { status, body: reply } = await app.post("/stream-chat", body);
     assert.equal(status, 200, reply);
     const path = `/conversations/${conversationId}/messages?userId=${visitor.userId}&limit=1`;
     while (!(await app.get(path)).body.includes("Hello.")); // until the journal has been replayed
-    const page = await visitor.open(`/#/c/${conversationId}`);
+    return await visitor.open(`/#/c/${conversationId}`);
+  }
+
+  test("opens at its end with few of them, scrolls up without a jump, and is printed as far as it is loaded", async () => {
+    const visitor = await visit();
+    const page = await openChat(visitor, writeMessages(4_999));
     await page.locator(".message-row").getByText("Message 4998.").waitFor();
     await page.locator(".message-row").getByText("Hello.", { exact: true }).waitFor();
     assert.ok((await countRows(page)) <= maxRows, "at the end");
@@ -103,5 +125,32 @@ describe("a conversation of 5,000 messages", { timeout: 120_000, skip: withoutBr
     await page.locator(".message-row").getByText("Hello.", { exact: true }).waitFor();
     await assertNoSidewaysScroll(page);
     assert.ok((await countRows(page)) <= maxRows, "in a narrow window");
+  });
+
+  test("keeps a long reply in the document while it is out of view: it is neither read nor laid out again", async () => {
+    const visitor = await visit();
+    const messages = writeMessages(60).map((message, index) =>
+      index === 41
+        ? { ...message, text: `Long reply.${"\n\nA paragraph of it.".repeat(3_000)}\n\nIts end.` }
+        : message,
+    );
+    const page = await openChat(visitor, messages.slice(0, 59));
+    await page.locator(".message-row").getByText("Hello.", { exact: true }).waitFor();
+    await scrollUpTo(page, "Its end.");
+    const row = `Array.from(document.querySelectorAll(".message-row")).find((one) => one.textContent.includes("Long reply."))`;
+    const height = await page.evaluate(
+      `((row) => { row.isMarked = true; return row.offsetHeight; })(${row})`,
+    );
+    assert.ok(Number(height) > 10_000, `${String(height)} px`);
+    await button(page, en.chat.toEnd).click();
+    await page.locator(".message-row").getByText("Hello.", { exact: true }).waitFor();
+    for (let frame = 0; frame < 3; frame += 1) await page.evaluate(nextFrame);
+    const { name } = await readPlace(page);
+    assert.ok(Number(/\d+/.exec(name)) > 45, `${name} is in view`);
+    const kept = await page.evaluate(
+      `((row) => [row.isMarked, row.offsetHeight, row.textContent.includes("Its end.")])(${row})`,
+    );
+    assert.deepEqual(kept, [true, height, true]);
+    assert.ok((await countRows(page)) <= maxRows);
   });
 });

@@ -65,3 +65,20 @@ async function untilEqual(
   }
   assert.deepEqual(actual, expected);
 }
+
+/** The rows of the list of conversations. */
+export function rowsOf(page: Page): Locator {
+  return page.locator(".history-conversation > a");
+}
+
+/** Opens the menu of a conversation. */
+export async function openMenu(page: Page, title: string): Promise<void> {
+  await page.getByRole("link", { name: title, exact: true }).hover();
+  await page.getByRole("button", { name: en.history.actions(title) }).click();
+}
+
+/** Chooses an action from the menu of a conversation. */
+export async function chooseAction(page: Page, title: string, action: string): Promise<void> {
+  await openMenu(page, title);
+  await page.getByRole("menuitem", { name: action, exact: true }).click();
+}

@@ -7,28 +7,10 @@ import { useTools } from "../flow/tools/use-tools.ts";
 import { useModel } from "../support/apps/use-app.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
+import { toImage } from "./image-files.ts";
 import { ask, assertChat, assertShows, button, messageField, untilOver } from "./person.ts";
 
 const words = en.chat;
-const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
-const toFile = (name: string) => ({ name, mimeType: "image/png", buffer: png });
-
-/** Lets the user drop or paste a file. */
-function give(type: "drop" | "paste", name: string): string {
-  return `{
-    const data = new DataTransfer();
-    data.items.add(new File([Uint8Array.from(${JSON.stringify(Array.from(png))})], ${JSON.stringify(name)}, { type: "image/png" }));
-    const options = { bubbles: true, cancelable: true };
-    document.querySelector(".composer textarea").dispatchEvent(
-      ${JSON.stringify(type)} === "drop"
-        ? new DragEvent("drop", { ...options, dataTransfer: data })
-        : new ClipboardEvent("paste", { ...options, clipboardData: data }),
-    );
-  }`;
-}
 
 /** Asserts that the next key would be typed into the field for the next question. */
 async function assertInField(page: Page): Promise<void> {
@@ -39,28 +21,6 @@ describe("a question in the page", { timeout: 240_000, skip: withoutBrowser }, (
   const model = useModel();
   const tools = useTools("suite");
   const { visit } = usePage(model, () => tools.variables);
-
-  test("has files by button, paste and drop, which a reload keeps until they are sent", async () => {
-    const page = await (await visit()).open();
-    await page.locator("input[type=file]").setInputFiles(toFile("button.png"));
-    await page.evaluate(give("paste", "pasted.png"));
-    await page.evaluate(give("drop", "dropped.png"));
-    await messageField(page).fill("Which?");
-    const added = page.locator(".added-files bdi");
-    await assertShows(added, "button.png", "pasted.png", "dropped.png");
-    await button(page, words.removeFile("pasted.png")).click();
-    await assertShows(added, "button.png", "dropped.png");
-    await page.reload();
-    await assertShows(added, "button.png", "dropped.png");
-    model.say("- Look\n---RESPONSE---\nTwo.");
-    await messageField(page).press("Enter");
-    await assertChat(page, "> Which?", "[Look] Two.");
-    await untilOver(page);
-    await page.reload();
-    await assertChat(page, "> Which?", "[Look] Two.");
-    assert.equal(await page.getByRole("img", { name: /button|dropped/ }).count(), 2);
-    assert.equal(await added.count(), 0);
-  });
 
   test("that the server refuses is in the field again, with its files and the reason", async () => {
     const visitor = await visit();
@@ -73,7 +33,7 @@ describe("a question in the page", { timeout: 240_000, skip: withoutBrowser }, (
         body: `{"code":"storage_full"}`,
       });
     });
-    await page.locator("input[type=file]").setInputFiles(toFile("cat.png"));
+    await page.locator("input[type=file]").setInputFiles(toImage("cat.png"));
     await ask(page, "Which?");
     await page.getByText(words.errors.storageFull).waitFor();
     assert.equal(await messageField(page).inputValue(), "Which?");
@@ -92,7 +52,7 @@ describe("a question in the page", { timeout: 240_000, skip: withoutBrowser }, (
     const page = await visitor.open();
     await messageField(page).waitFor();
     await visitor.context.setOffline(true);
-    await page.locator("input[type=file]").setInputFiles(toFile("cat.png"));
+    await page.locator("input[type=file]").setInputFiles(toImage("cat.png"));
     await ask(page, "Which?");
     await assertChat(page, "> Which?", "");
     await page.close();

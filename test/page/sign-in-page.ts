@@ -10,8 +10,8 @@ import { button, messageField } from "./person.ts";
 
 const words = en.signIn;
 
-/** A project, the app with its page, and a browser. */
-export function useSignInPage() {
+/** A project, the app with its page, and a browser; `more` are further variables. */
+export function useSignInPage(more: () => Readonly<Record<string, string>> = () => ({})) {
   const model = useModel();
   const auth = new AuthServer();
   const database = useDatabase(async () => {
@@ -29,6 +29,7 @@ export function useSignInPage() {
       AUTH: "supabase",
       SUPABASE_ANON_KEY: auth.anonKey,
       SUPABASE_JWT_SECRET: database.harness.stack.jwtSecret,
+      ...more(),
     }),
     { database },
   );

@@ -1,16 +1,34 @@
-/** Signing in to the page with Supabase, and out again: no user ever sees another's rows. */
+/**
+ * The page of a Supabase project: signing in and out, where no user ever sees another's rows, and what people do
+ * most.
+ */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
+import type { Page } from "playwright-core";
 import { en } from "../../web/src/strings/en.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
-import { ask, assertChat, button, messageField, untilOver } from "./person.ts";
+import { useWeb } from "../support/web/scripted-web.ts";
+import { testReplies } from "./main-flows.ts";
+import {
+  ask,
+  assertChat,
+  assertShows,
+  button,
+  chooseAction,
+  messageField,
+  rowsOf,
+  untilOver,
+} from "./person.ts";
 import { assertAccessible, assertNoSidewaysScroll } from "../support/browser/accessibility.ts";
 import { changeSession, emailField, passwordField, signIn, useSignInPage } from "./sign-in-page.ts";
 
 const words = en.signIn;
+const { history } = en;
 
 describe("the page of a Supabase project", { timeout: 240_000, skip: withoutBrowser }, () => {
-  const { model, auth, visit } = useSignInPage();
+  const web = useWeb("suite");
+  const { model, auth, visit } = useSignInPage(() => web.variables);
   const { settings } = auth;
   beforeEach(() => {
     auth.settings = settings;
@@ -244,4 +262,60 @@ describe("the page of a Supabase project", { timeout: 240_000, skip: withoutBrow
       await assertAccessible(page);
       await assertNoSidewaysScroll(page);
     });
+
+  /** Opens the page of a new user, who signs in. */
+  async function enter() {
+    const email = `${randomUUID()}@example.test`;
+    auth.addUser(email, "a password");
+    const visitor = await visit();
+    const page = await visitor.open();
+    await signIn(page, email, "a password");
+    return { visitor, page };
+  }
+
+  testReplies({ model, web, enter });
+
+  test("lists conversations in both tabs, finds, renames, archives and deletes them, and undoes that", async () => {
+    const { visitor, page } = await enter();
+    for (const [question, answer] of [
+      ["Trains to Oslo", "By night, from Hamburg."],
+      ["Fish soup", "With saffron."],
+    ] as const) {
+      model.say(`- Think\n---RESPONSE---\n${answer}`);
+      await button(page, history.newChat).click();
+      await ask(page, question);
+      await assertChat(page, `> ${question}`, `[Think] ${answer}`);
+      await untilOver(page);
+    }
+    const other = await visitor.open();
+    await assertShows(rowsOf(other), "Fish soup", "Trains to Oslo");
+    await page.getByRole("searchbox", { name: history.search }).fill("hamburg");
+    await assertShows(page.locator(".history-title"), "Trains to Oslo");
+    await assertShows(page.locator(".history-excerpt mark"), "Hamburg");
+    await page.getByRole("searchbox").fill("");
+    await chooseAction(page, "Fish soup", history.rename);
+    await page.getByRole("textbox", { name: history.newTitle }).fill("Soup");
+    await page.keyboard.press("Enter");
+    for (const tab of [page, other]) await assertShows(rowsOf(tab), "Soup", "Trains to Oslo");
+    await chooseAction(page, "Soup", history.archive);
+    for (const tab of [page, other]) await assertShows(rowsOf(tab), "Trains to Oslo");
+    await undo(page, history.notices.archived("Soup"));
+    for (const tab of [page, other]) await assertShows(rowsOf(tab), "Soup", "Trains to Oslo");
+    await page.clock.install();
+    await chooseAction(page, "Soup", history.delete);
+    await assertShows(rowsOf(page), "Trains to Oslo");
+    await page.clock.runFor(2_000);
+    await undo(page, history.notices.deleted("Soup"));
+    await assertShows(rowsOf(page), "Soup", "Trains to Oslo");
+    await chooseAction(page, "Soup", history.delete);
+    const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
+    await page.clock.runFor(8_000);
+    await deleted;
+    for (const tab of [page, other]) await assertShows(rowsOf(tab), "Trains to Oslo");
+  });
 });
+
+/** Undoes what a notice tells. */
+async function undo(page: Page, notice: string): Promise<void> {
+  await button(page.locator(".history-notice", { hasText: notice }), history.undo).click();
+}
