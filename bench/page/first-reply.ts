@@ -6,7 +6,7 @@ const question = "When is high tide?";
 /** The first piece of the answer. */
 const answer = "At four.";
 
-/** The yardstick: a page without a design, a script or a history, that posts the field and appends the bytes. */
+/** The yardstick: a page without a design or a history, that posts the field and appends the bytes. */
 const barePage = `<!doctype html><title>Bare</title><textarea aria-label="Write a message"></textarea><pre></pre>
 <script>
   document.querySelector("textarea").addEventListener("keydown", async (event) => {

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
-import { de } from "../../web/src/strings/de.ts";
-import { en } from "../../web/src/strings/en.ts";
+import { KnowledgeClient } from "../support/clients/knowledge-client.ts";
 import { useModel } from "../support/apps/use-app.ts";
 import { assertAccessible, assertNoSidewaysScroll } from "../support/browser/accessibility.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
-import { KnowledgeClient } from "../support/clients/knowledge-client.ts";
+import { de } from "../../web/src/strings/de.ts";
+import { en } from "../../web/src/strings/en.ts";
 import { ask, assertChat, assertShows, button, messageField, untilOver } from "./person.ts";
 
 const words = en.knowledge;

@@ -1,7 +1,4 @@
-/**
- * The page of a Supabase project: signing in and out, where no user ever sees another's rows, and what people do
- * most.
- */
+/** The page of a Supabase project: what people do most, and signing in, which shows no one else's rows. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";

@@ -1,11 +1,11 @@
 /** Replies in the page, as a person sees them: plan first, answer after, and nothing lost. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { useWeb } from "../support/web/scripted-web.ts";
 import { en } from "../../web/src/strings/en.ts";
 import { useModel } from "../support/apps/use-app.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
-import { useWeb } from "../support/web/scripted-web.ts";
 import { startCounting, testReplies } from "./main-flows.ts";
 import { ask, assertChat, button, messageField, untilOver } from "./person.ts";
 

@@ -61,7 +61,7 @@ export const searchFields = {
 };
 
 /** The schema of a {@link CitedSourceJson}. */
-export const CitedSource = z.object({
+const CitedSource = z.object({
   ...sourceFields,
   isCited: z.boolean().describe("Whether the answer cites it."),
 });

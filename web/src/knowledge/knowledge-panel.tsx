@@ -1,4 +1,4 @@
-/** The panel of the user's knowledge bases: documents are added to one, and it shows how far they are read. */
+/** The panel of the user's knowledge bases: documents are added, read and deleted. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { browserClock } from "../base/clock.ts";
 import { sendBy } from "../base/file-sending.ts";

@@ -1,7 +1,8 @@
 /** Sends a file, and tells how much of it has been sent. */
 
 /**
- * Sends a request like `fetch`, and calls `onProgress` with the part of its body that has been sent, from 0 to 1.
+ * Sends a request like `fetch`, and calls `onProgress` with the part of its body that has been sent, from 0
+ * to 1.
  * @throws TypeError if there is no response; the reason of the signal.
  */
 export async function sendFile(

@@ -29,8 +29,8 @@ export interface KnowledgeBases {
   /** Resolves with a page of its documents, newest first. */
   documents(name: string, options?: DocumentsOptions): Promise<DocumentPageJson>;
   /**
-   * Adds a document, with the name of its `File`, and resolves with it before it is read. The knowledge base is
-   * created if it does not exist. The same bytes again are the same document.
+   * Adds a document, with the name of its `File`, and resolves with it before it is read. The knowledge base
+   * is created if it does not exist. The same bytes again are the same document.
    * @throws `document_type_unknown`, `document_too_large` or `knowledge_full`.
    */
   add(name: string, file: Blob & { readonly name?: string }, options?: RequestOptions): Promise<DocumentJson>;
