@@ -1,7 +1,6 @@
 /** `foreword-client/knowledge`: a user's knowledge bases and their documents (docs/knowledge.md). */
 import type { DocumentJson, DocumentPageJson, KnowledgeBasesJson } from "../../../../src/knowledge/json.ts";
-import { toServer, type ClientOptions } from "../client-options.ts";
-import { ServerCalls, type RequestOptions } from "../server-calls.ts";
+import { ServerCalls, toServer, type ClientOptions, type RequestOptions } from "../server-calls.ts";
 
 export type { DocumentJson as KnowledgeDocument } from "../../../../src/knowledge/json.ts";
 /** A knowledge base, with the numbers of its documents. */
