@@ -1,24 +1,19 @@
 /** A test file ends, whatever its tests leave open. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { testFlags } from "./test-flags.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Runs a fixture by the command of `npm test`; resolves once it has ended. */
+/** Runs a fixture with the flags of `npm test`; resolves once it has ended. */
 async function runFixture(name: string, variables: Record<string, string> = {}): Promise<string> {
-  const scripts: unknown = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
-  const command =
-    / node (?<flags>--import [^"]*?) \\"/.exec(JSON.stringify(scripts))?.groups?.["flags"] ?? "";
-  assert.match(command, /end-test-process/, "the flags of `npm test` were found");
-  const flags = command.split(" ").filter((flag) => !flag.startsWith("--test-concurrency"));
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
   const { promise, resolve } = Promise.withResolvers<string>();
   execFile(
     process.execPath,
-    [...flags, `test/fixtures/test-process/${name}`],
+    [...testFlags, "--test", `test/fixtures/test-process/${name}`],
     { cwd: root, env: { ...environment, ...variables } },
     (error, stdout, stderr) => resolve(`${error === null ? "passed" : "failed"}\n${stdout}${stderr}`),
   );
