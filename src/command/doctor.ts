@@ -48,15 +48,18 @@ export interface DoctorOptions {
 }
 
 /** Prints every finding, without secrets; resolves with 0 if all is well, else with 1. */
-export async function doctor(loadConfig: () => DoctorOptions): Promise<number> {
+export async function doctor(
+  loadConfig: () => DoctorOptions,
+  printLine: (line: string) => void = (line) => void process.stdout.write(`${line}\n`),
+): Promise<number> {
   const { app, secrets, warnings } = loadConfig();
   const clean = createTextCensor(secrets);
   let isWell = true;
   const print = ({ subject, isWell: isFine, isWarning, text, fix }: Finding): void => {
     isWell &&= isFine;
     const sign = isWarning === true ? "WARN " : isFine ? "ok   " : "WRONG";
-    process.stdout.write(`${clean(`${sign} ${subject.padEnd(14)} ${text}`)}\n`);
-    if (fix !== undefined) process.stdout.write(`${clean(`${" ".repeat(21)}→ ${fix}`)}\n`);
+    printLine(clean(`${sign} ${subject.padEnd(14)} ${text}`));
+    if (fix !== undefined) printLine(clean(`${" ".repeat(21)}→ ${fix}`));
   };
   for (const text of warnings) print({ subject: "configuration", isWell: true, isWarning: true, text });
   print({ subject: "configuration", isWell: true, text: "all variables are valid" });

@@ -5,7 +5,8 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { closeServer, listen } from "../support/network/local-port.ts";
-import { RunningCommand, useSuiteFolder } from "./run-command.ts";
+import { useSuiteFolder } from "./run-command.ts";
+import { runDoctor } from "./run-doctor.ts";
 
 describe("foreword doctor, of a model's window,", { timeout: 120_000 }, () => {
   const folder = useSuiteFolder();
@@ -29,10 +30,8 @@ describe("foreword doctor, of a model's window,", { timeout: 120_000 }, () => {
       file,
       JSON.stringify({ models: [{ name: "here", model: "m", baseUrl: url, ...settings }] }),
     );
-    const variables = { MODELS_FILE: file, CHAT_STORE_ENABLED: "false" };
-    const command = new RunningCommand(["doctor"], variables, folder.path);
-    await command.exit();
-    const [, ...found] = /^(WRONG|WARN|ok) +model +(.*)\n(?: +→ (.*)\n)?/m.exec(command.stdout) ?? [];
+    const { output } = await runDoctor({ MODELS_FILE: file, CHAT_STORE_ENABLED: "false" });
+    const [, ...found] = /^(WRONG|WARN|ok) +model +(.*)\n(?: +→ (.*)\n)?/m.exec(output) ?? [];
     return found.filter((text) => text !== undefined);
   }
 

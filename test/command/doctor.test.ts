@@ -14,7 +14,8 @@ import { runSql } from "../support/databases/store-harness.ts";
 import { listen } from "../support/network/local-port.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import { startSupabaseStack, type SupabaseStack } from "../support/databases/supabase-stack.ts";
-import { useCommands, useSuiteFolder } from "./run-command.ts";
+import { useSuiteFolder } from "./run-command.ts";
+import { runDoctor } from "./run-doctor.ts";
 
 const run = promisify(execFile);
 const noStore = { CHAT_STORE_ENABLED: "false" };
@@ -22,18 +23,14 @@ const json = { "content-type": "application/json" };
 
 describe("foreword doctor", () => {
   const folder = useSuiteFolder();
-  const startCommand = useCommands();
 
   /** Returns its text and its advice about `subject`. */
   async function ask(variables: Record<string, string>, subject: string): Promise<readonly [string, string]> {
-    const command = startCommand(["doctor"], variables, folder.path);
-    const code = await command.exit();
-    const finding = new RegExp(`^(WRONG|ok   ) ${subject} +(.*)\\n(?: +→ (.*)\\n)?`, "m").exec(
-      command.stdout,
-    );
-    assert.ok(finding, `${command.stdout}${command.stderr}`);
+    const { code, output } = await runDoctor({ DATA_DIR: folder.path, ...variables });
+    const finding = new RegExp(`^(WRONG|ok   ) ${subject} +(.*)\\n(?: +→ (.*)\\n)?`, "m").exec(output);
+    assert.ok(finding, output);
     const [, sign = "", text = "", advice = ""] = finding;
-    assert.equal(code, sign === "WRONG" ? 1 : 0, command.stdout);
+    assert.equal(code, sign === "WRONG" ? 1 : 0, output);
     return [text, advice];
   }
 
