@@ -6,6 +6,7 @@ import { openPostgres, type Scratch } from "../store/scratch-database.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import { loadSchemaOf } from "../support/databases/schema-versions.ts";
 import { makeFolder } from "../support/apps/start-app.ts";
+import { pickCount } from "../support/process/thoroughness.ts";
 import { useCommands, type RunningCommand } from "./run-command.ts";
 
 const newer = schemaVersion + 1;
@@ -74,7 +75,8 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
   });
 
   test("waits for a transaction that holds a table, without a queue behind it", async () => {
-    const { url, session } = await create(7);
+    // An upgrade tries 50 times for the locks of all tables, some 20 s, before it is tried again.
+    const { url, session } = await create(pickCount(schemaVersion, 7));
     const reader = await openPostgres(url);
     await session.apply("alter table public.turns disable row level security");
     await session.apply("begin; select from public.turns");

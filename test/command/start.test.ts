@@ -150,18 +150,19 @@ describe("foreword", () => {
     const provider = await IdentityProvider.start();
     const userId = "01890000-0000-7000-8000-0000000000ab";
     const token = await provider.sign(provider.claimsOf(userId, new Date()));
-    for (const [variables, TOKEN] of [
-      [{}, ""],
-      [{ AUTH: "keys", API_KEYS: key, HOST: "0.0.0.0" }, key],
-      [{ AUTH: "supabase", SUPABASE_URL: provider.url }, token],
-    ] as const) {
+    const check = async (variables: Record<string, string>, TOKEN: string): Promise<void> => {
       const command = startCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
       const [, curl = ""] = await command.printed(/^ {2}try +(curl .*)\n(?: {13}.*\n)*/m);
       if (TOKEN !== "") assert.match(command.stderr, /\n {13}first set TOKEN to .*: export TOKEN='…'\n/);
       const { stdout } = await run("sh", ["-c", curl], { env: { PATH: process.env["PATH"], TOKEN } });
       assert.match(stdout, /---RESPONSE---/);
       await stop(command);
-    }
+    };
+    await Promise.all([
+      check({}, ""),
+      check({ AUTH: "keys", API_KEYS: key, HOST: "0.0.0.0" }, key),
+      check({ AUTH: "supabase", SUPABASE_URL: provider.url }, token),
+    ]);
     await provider.close();
   });
 
@@ -198,24 +199,24 @@ describe("the log", () => {
 
   test("is readable in a terminal, in colors unless NO_COLOR is set, and JSON with LOG_FORMAT=json", async (context) => {
     if (!(await isThere("script"))) return context.skip("script (util-linux) is not installed");
-    const colours = await serve({ TERM: "xterm-256color" }, terminal);
+    const [colours, plain, json] = await Promise.all([
+      serve({ TERM: "xterm-256color" }, terminal),
+      serve({ TERM: "xterm-256color", NO_COLOR: "1" }, terminal),
+      serve({ TERM: "xterm", LOG_FORMAT: "json" }, terminal),
+    ]);
     assert.match(
       colours.replaceAll("\u001b", "ESC"),
       /^\[[\d:.]{12}\] ESC\[32mINFOESC\[39m: ESC\[36mlistening/m,
     );
-    const plain = await serve({ TERM: "xterm-256color", NO_COLOR: "1" }, terminal);
     assert.match(plain, /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: listening\r$/m);
     assert.ok(!plain.includes("\u001b"));
-    assert.match(
-      await serve({ TERM: "xterm", LOG_FORMAT: "json" }, terminal),
-      /^\{"level":30,.*"msg":"listening"\}\r$/m,
-    );
+    assert.match(json, /^\{"level":30,.*"msg":"listening"\}\r$/m);
   });
 
   test("is only JSON if npm start --silent is not in a terminal, and readable with LOG_FORMAT=pretty", async () => {
-    const lines = (await serve({}, ["npm", "start", "--silent"])).trim().split("\n");
-    for (const line of lines) assert.equal(typeof JSON.parse(line).msg, "string");
-    const pretty = await serve({ LOG_FORMAT: "pretty" }, ["npm", "start", "--silent"]);
+    const start = ["npm", "start", "--silent"];
+    const [lines, pretty] = await Promise.all([serve({}, start), serve({ LOG_FORMAT: "pretty" }, start)]);
+    for (const line of lines.trim().split("\n")) assert.equal(typeof JSON.parse(line).msg, "string");
     assert.match(pretty, /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: listening$/m);
   });
 });

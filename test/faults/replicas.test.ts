@@ -6,6 +6,8 @@ import { toText } from "../../src/turn/body.ts";
 import { boundary } from "../../src/turn/reply/boundary.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { countDifferences, Replica, toFigures, type Reading } from "../support/apps/replica.ts";
+import { startApp } from "../support/apps/start-app.ts";
+import { ShiftedClock } from "../support/shifted-clock.ts";
 import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/model/seeded-reply.ts";
 import { useDatabase, useResource } from "../support/apps/use-app.ts";
 import { Stopwatch } from "../support/process/stopwatch.ts";
@@ -226,7 +228,13 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
   });
 
   test("end a turn whose process was killed, once, and tell its followers elsewhere", async (context) => {
-    const c = await Replica.start({ ...model.variables, ...harness.variables });
+    const variables = { ...model.variables, ...harness.variables };
+    const c = await Replica.start(variables);
+    // Another replica, whose database has been healthy for long enough to end the turns of others.
+    const clock = new ShiftedClock();
+    const d = await startApp({ CHAT_STORE_ENABLED: "true", ...variables }, clock);
+    context.after(() => d.close());
+    clock.shift(31_000);
     const turns = Array.from({ length: 10 }, () => new Asked("Killed", 10_000));
     const owners = turns.map((asked) => asked.start(c));
     for (const owner of owners) await owner.received(200);

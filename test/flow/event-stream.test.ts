@@ -10,6 +10,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedModel, toChunk } from "../support/model/scripted-model.ts";
 import { openTurn, type RunningApp } from "../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
+import { hastyFetch } from "../support/clients/hasty-fetch.ts";
 import { readTypedEvents } from "../support/clients/wire-readers.ts";
 import { useModel, useApp, useResource } from "../support/apps/use-app.ts";
 
@@ -38,7 +39,7 @@ class Listener {
   constructor(url: string) {
     this.source = new EventSource(url, {
       fetch: async (input, init) => {
-        const response = await fetch(input, init);
+        const response = await hastyFetch(input, init);
         this.statuses.push(response.status);
         return response;
       },

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { askFor, authorization, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { readResponse } from "../../support/apps/start-app.ts";
+import { hastyFetch } from "../../support/clients/hasty-fetch.ts";
 import { ObservedChat } from "../../support/clients/ui-chat.ts";
 import { useModel, useApp, useDatabase, useStartApp } from "../../support/apps/use-app.ts";
 import { startPostgresSite } from "../../faults/database-bench.ts";
@@ -139,7 +140,7 @@ describe("data of one user", { timeout: 120_000 }, () => {
     const asked = await app.get(path, { accept: "text/event-stream", "last-event-id": "3" });
     assert.equal(asked.status, 200);
     assert.match(asked.body, /^retry: \d+\n: store_unavailable: [^\n]+\n\n$/);
-    const source = new EventSource(app.url + path);
+    const source = new EventSource(app.url + path, { fetch: hastyFetch });
     context.after(() => source.close());
     const { promise: ended, resolve } = Promise.withResolvers<string>();
     source.addEventListener("turn-end", ({ data }) => resolve(String(data)));

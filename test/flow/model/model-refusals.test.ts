@@ -10,6 +10,7 @@ import type { ErrorCode } from "../../../src/base/errors.ts";
 import { passingRefusals, vendorRefusals } from "../../fixtures/model/vendor-refusals.ts";
 import { type ScriptedCall } from "../../support/model/scripted-model.ts";
 import { startApp } from "../../support/apps/start-app.ts";
+import { createHastyClock } from "../../support/hasty-clock.ts";
 import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 const json = { "content-type": "application/json" };
@@ -192,7 +193,8 @@ const refusals: readonly (readonly [number, object | string, ErrorCode])[] = [
 
 describe("a model server that refuses", { timeout: 240_000 }, () => {
   const model = useModel();
-  const app = useApp(model, { OPENAI_API_KEY: secret });
+  const clock = createHastyClock(500, 1_000); // before the model is called once more
+  const app = useApp(model, { OPENAI_API_KEY: secret }, { clock });
   beforeEach(() => void (model.calls.length = 0));
 
   for (const [status, body, code] of refusals) {

@@ -43,6 +43,19 @@ describe("a title by a model", { timeout: 60_000 }, () => {
     assert.deepEqual([line["code"], line["conversationId"]], ["model_silent", place.conversationId]);
   });
 
+  test("that is slow is not awaited by its stream for long, and comes all the same", async () => {
+    const clock = new ManualClock();
+    const app = await startApp({}, clock);
+    const { place, call, response } = await askForTitle(app);
+    await clock.timer(3_000);
+    await clock.pass(3_000);
+    assert.ok(!(await readResponse(response)).body.includes("event: title"));
+    const path = `/conversations?userId=${place.userId}`;
+    assert.match((await app.get(path)).body, /"title":"Weather\?"/);
+    call.text("Late title").finish();
+    while (!(await app.get(path)).body.includes('"title":"Late title"'));
+  });
+
   test("is awaited by a server that stops, as long as running turns are", async () => {
     const app = await startApp();
     const { place, call, response } = await askForTitle(app);

@@ -146,17 +146,6 @@ export function runTitlesSuite(name: string, start: () => Promise<StoreHarness>,
       assert.equal(titles.length, 1);
     });
 
-    test("a stream does not wait long for a slow title, which comes all the same", async () => {
-      const place = makePlace();
-      const slow = Promise.withResolvers<ScriptedCall>();
-      answer((call) => slow.resolve(call));
-      const response = await ask(here, place);
-      assert.ok(!response.body.includes("event: title"));
-      assert.equal(await titleOf(there, place.userId, place.conversationId), firstTitle);
-      (await slow.promise).text("Late title").finish();
-      while ((await titleOf(there, place.userId, place.conversationId)) !== "Late title");
-    });
-
     test("a title that a person has set is never replaced, whenever that was", async () => {
       const named = makePlace();
       const created = { id: named.conversationId, title: "Mine" };

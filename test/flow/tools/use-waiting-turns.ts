@@ -4,6 +4,7 @@ import { z } from "zod";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import type { AppResponse, RunningApp } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
+import { createHastyClock } from "../../support/hasty-clock.ts";
 import { eventsOf, typed, useTools, type TypedEvent } from "./use-tools.ts";
 
 const State = z.object({
@@ -29,9 +30,10 @@ export function useWaitingTurns(more: () => Readonly<Record<string, string>> = n
   const model = useModel("test");
   const tools = useTools();
   const database = useDatabase(startPostgresHarness);
+  const clock = createHastyClock(4_000); // between two looks for turns whose time is up
   const variables = () => ({ ...tools.variables, ...more() });
-  const here = useApp(model, variables, { database, lifetime: "test" });
-  const there = useApp(model, variables, { database, lifetime: "test" });
+  const here = useApp(model, variables, { database, clock, lifetime: "test" });
+  const there = useApp(model, variables, { database, clock, lifetime: "test" });
 
   /**
    * Starts a turn whose first step calls `names`; resolves with it when it waits.
