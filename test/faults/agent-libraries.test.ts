@@ -1,7 +1,7 @@
 /** Agents of LangChain and OpenAI over two replicas that take turns, through the death of one. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { MemorySaver } from "@langchain/langgraph";
 import { ChatOpenAI } from "@langchain/openai";
 import {
@@ -195,15 +195,16 @@ const Page = z.object({
 });
 
 describe("an agent in its client, over two replicas", { timeout: 300_000 }, () => {
-  const model = useModel("test");
+  const model = useModel();
   const database = useDatabase(startPostgresHarness);
   let replicas: readonly Replica[] = [];
+  beforeEach(() => void (model.calls.length = 0));
   useResource(async (closing) => {
     const variables = toVariables(model, database);
     const start = async (): Promise<Replica> =>
       closing.adopt(await Replica.start(variables), (replica) => replica.close());
     replicas = await Promise.all([start(), start()]);
-  }, "test");
+  });
 
   /** The number of requests so far. */
   let sent = 0;

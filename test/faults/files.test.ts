@@ -7,6 +7,7 @@ import { listUrls, makePng, readFile, toImageMessage } from "../support/clients/
 import { HistoryClient } from "../support/clients/history-client.ts";
 import { startPglite, startPostgresHarness } from "../support/databases/store-harness.ts";
 import { useApp, useDatabase, useModel } from "../support/apps/use-app.ts";
+import { pickCount } from "../support/process/thoroughness.ts";
 import { startPostgresSite, untilReplayed } from "./database-bench.ts";
 
 describe("an image that is sent while the database is down", { timeout: 120_000 }, () => {
@@ -66,11 +67,13 @@ describe("an image whose message is stored and whose bytes are not accepted", { 
   });
 });
 
-describe("a chat of 200 photos, each as large as a tenth of a body", { timeout: 180_000 }, () => {
+const photoCount = pickCount(60, 200);
+
+describe(`a chat of ${photoCount} photos, each as large as a tenth of a body`, { timeout: 180_000 }, () => {
   const model = useModel();
   const limits = { LIMIT_BODY_MIB: "1", LIMIT_BODIES_MIB: "16" };
   const app = useApp(model, limits, { database: useDatabase(startPglite) });
-  const photos = Array.from({ length: 200 }, (_, index) => makePng(`photo ${index}`, 75_000));
+  const photos = Array.from({ length: photoCount }, (_, index) => makePng(`photo ${index}`, 75_000));
   const lastUrls = (): readonly string[] =>
     model.calls.at(-1)?.body.messages.flatMap(({ content }) => listUrls(content)) ?? [];
 

@@ -5,14 +5,17 @@ import { beforeEach, describe, test } from "node:test";
 import { startPglite } from "../../support/databases/store-harness.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { longChats } from "../../support/model/long-chats.ts";
+import { pickCount } from "../../support/process/thoroughness.ts";
 import { findSentSummary, SummaryScript } from "../../support/model/summary-script.ts";
 import { WindowServer } from "../../support/model/window-server.ts";
 
-/** A window of about 30 turns of a chat of 120: a short form of `npm run bench:context`. */
-const turns = 120;
+/** A window of about 30 turns: a short form of `npm run bench:context`. */
+const turns = pickCount(60, 120);
 const windowTokens = 4_000;
+/** Enough for several summaries. */
+const summarisedTurns = 120;
 
-describe("a conversation of 120 turns in a window of 30", { timeout: 240_000 }, () => {
+describe(`a conversation of ${turns} turns in a window of 30`, { timeout: 240_000 }, () => {
   const model = useModel();
   const harness = useDatabase(startPglite);
   const app = useApp(model, {}, { database: harness });
@@ -34,7 +37,7 @@ describe("a conversation of 120 turns in a window of 30", { timeout: 240_000 }, 
     });
 });
 
-describe("a conversation of 120 turns whose start is summarised", { timeout: 240_000 }, () => {
+describe(`a conversation of ${summarisedTurns} turns whose start is summarised`, { timeout: 240_000 }, () => {
   const model = useModel();
   const harness = useDatabase(startPglite);
   const app = useApp(model, { CONTEXT_SUMMARY: "true" }, { database: harness });
@@ -44,12 +47,12 @@ describe("a conversation of 120 turns whose start is summarised", { timeout: 240
       const server = new WindowServer(model, { windowTokens });
       const summaries = new SummaryScript(model);
       const ask = chat(app, randomUUID());
-      for (let turn = 0; turn < turns; turn += 1) await ask(turn);
-      assert.equal(server.accepted.length, turns);
+      for (let turn = 0; turn < summarisedTurns; turn += 1) await ask(turn);
+      assert.equal(server.accepted.length, summarisedTurns);
       // The second conversation finds the summaries of the first one, whose path is the same.
       const sent = summaries.replies.map(findSentSummary).filter((text) => text !== undefined);
       assert.ok(new Set(sent).size >= 2 && findSentSummary(summaries.newest) !== undefined);
-      const share = server.cachedShare(turns / 2);
+      const share = server.cachedShare(summarisedTurns / 2);
       assert.ok(share >= 0.75, `${(share * 100).toFixed(1)} % cached`);
     });
 });

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { readResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import type { ScriptedCall } from "../../support/model/scripted-model.ts";
+import { pickCount } from "../../support/process/thoroughness.ts";
 import { typed, useTools } from "../tools/use-tools.ts";
 import {
   answerAll,
@@ -23,7 +24,7 @@ import {
 } from "./second-message.ts";
 
 /** How often a race is run. */
-const rounds = 6;
+const rounds = pickCount(3, 6);
 /** Wires whose response begins with the first text. */
 const streamed = ["plain text", "typed events", "the AI SDK", "OpenAI, streamed"];
 
