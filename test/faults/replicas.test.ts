@@ -230,11 +230,10 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
   test("end a turn whose process was killed, once, and tell its followers elsewhere", async (context) => {
     const variables = { ...model.variables, ...harness.variables };
     const c = await Replica.start(variables);
-    // Another replica, whose database has been healthy for long enough to end the turns of others.
+    // Another replica, which ends the turns of others once its database has been healthy for long enough.
     const clock = new ShiftedClock();
     const d = await startApp({ CHAT_STORE_ENABLED: "true", ...variables }, clock);
     context.after(() => d.close());
-    clock.shift(31_000);
     const turns = Array.from({ length: 10 }, () => new Asked("Killed", 10_000));
     const owners = turns.map((asked) => asked.start(c));
     for (const owner of owners) await owner.received(200);
@@ -243,6 +242,7 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
     for (const follower of followers) await follower.received(200);
     c.kill("SIGKILL");
     await c.exit();
+    clock.shift(31_000);
     const killedMs = performance.now();
     const ids = turns.map(({ turnId }) => `'${turnId}'`).join(", ");
     await harness.sql(`update turns set heartbeat_at = now() - interval '31 seconds' where id in (${ids})`);

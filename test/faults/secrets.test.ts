@@ -9,6 +9,7 @@ import { findFreePort } from "../support/network/local-port.ts";
 import { ScriptedModel, type Script } from "../support/model/scripted-model.ts";
 import { makeFolder, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 import { toVariables } from "../support/apps/use-app.ts";
+import { createHastyClock } from "../support/hasty-clock.ts";
 
 const canary = (name: string): string => `canary-${name}-${randomBytes(16).toString("hex")}`;
 const json = { "content-type": "application/json" };
@@ -94,11 +95,14 @@ async function assertKept(
   const folder = closing.adopt(await makeFolder(), (made) => made.remove());
   const model = closing.adopt(await ScriptedModel.start(), (started) => started.close());
   const logging = { LOG_LEVEL: "trace", LOG_CONTENT: "true" };
-  const app = await startApp({
-    ...toVariables(model, { variables: { DATA_DIR: folder.path } }),
-    ...logging,
-    ...variables,
-  });
+  const app = await startApp(
+    {
+      ...toVariables(model, { variables: { DATA_DIR: folder.path } }),
+      ...logging,
+      ...variables,
+    },
+    createHastyClock(501, 999), // before the model is called once more
+  );
   closing.defer(() => app.close());
   const answers = await failInEveryWay(app, model, secrets.join(" "), authorization);
   await app.close();

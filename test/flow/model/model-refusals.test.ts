@@ -193,7 +193,7 @@ const refusals: readonly (readonly [number, object | string, ErrorCode])[] = [
 
 describe("a model server that refuses", { timeout: 240_000 }, () => {
   const model = useModel();
-  const clock = createHastyClock(500, 1_000); // before the model is called once more
+  const clock = createHastyClock(501, 999); // before the model is called once more
   const app = useApp(model, { OPENAI_API_KEY: secret }, { clock });
   beforeEach(() => void (model.calls.length = 0));
 
