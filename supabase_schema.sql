@@ -981,6 +981,17 @@ grant select on public.turns, public.turn_pieces, public.turn_events, public.del
 
 -- Functions. Each takes one JSON argument, returns JSON, and is one transaction. ----------------------------
 
+-- Returns the metadata of a reply whose client has brought results: its plan and its sources stay.
+-- @param p_earlier the metadata of the reply without them; users may have written anything there
+-- @param p_metadata as in a path of chat_save_messages
+create or replace function foreword.add_results(p_earlier jsonb, p_metadata jsonb) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce((select jsonb_object_agg(e.key, e.value) from jsonb_each(foreword.to_object(p_earlier)) e
+      where e.key in ('plan', 'sources') and e.value <> 'null'), '{}') || p_metadata
+    || jsonb_build_object('tools', foreword.merge_tools(p_earlier -> 'tools', p_metadata -> 'tools'));
+end $$;
+
 -- Adds rows of the old service to the message tree, in their order, below what the conversation already
 -- holds.
 -- @param argument as in chat_save_messages: addresses, step_bytes
@@ -1071,6 +1082,7 @@ declare
   v_held uuid;
   v_text text;
   v_item record;
+  v_earlier public.messages;
   v_time timestamptz := greatest( -- of the next row
     clock_timestamp(),
     -- A time that a user has set to the end of time has no next one.
@@ -1164,17 +1176,27 @@ begin
       end if;
       select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
     else
+      v_earlier := null;
+      if jsonb_typeof(v_item.message -> 'earlier_digests') = 'array' then
+        select * into v_earlier from public.messages m
+          where m.id = foreword.find_earlier_reply(p_conversation_id, v_parent, v_item.message);
+      end if;
       v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
       insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
         digest, created_at)
         values (
           (v_item.message ->> 'id')::uuid, p_conversation_id, p_owner, v_parent, v_item.role, v_item.content,
           -- A reply whose turn still waits in another process's journal: its end finds the row by this.
-          v_item.metadata || case when v_item.role = 'assistant' and v_item.message ->> 'sent_id' is not null
+          case when v_earlier.id is null then v_item.metadata
+            else foreword.add_results(v_earlier.metadata, v_item.metadata) end
+          || case when v_item.role = 'assistant' and v_item.message ->> 'sent_id' is not null
             then jsonb_build_object('reply_of', v_item.message ->> 'sent_id') else '{}' end,
           v_item.message ->> 'status', v_digest, v_time
         );
       v_parent := (v_item.message ->> 'id')::uuid;
+      update public.messages set metadata = foreword.to_object(metadata)
+        || jsonb_build_object('superseded_by', v_parent)
+        where id = v_earlier.id and not metadata ? 'superseded_by';
       v_time := v_time + interval '1 microsecond';
     end if;
   end loop;
@@ -1455,8 +1477,7 @@ $$;
 -- brought. It supersedes the row without them, and becomes the leaf in its place. The turn's end completes
 -- it.
 -- @param p_parent_id the message that both answer
--- @param p_reply an item of a path as in chat_save_messages, and {earlier_digests: of the reply without these
---   results, the likeliest first, earlier_tools_digest: of its tool calls}
+-- @param p_reply an item of a path as in chat_save_messages
 create or replace function foreword.extend_reply(
   p_turn_id uuid, p_conversation_id uuid, p_parent_id uuid, p_reply jsonb
 ) returns void
@@ -1469,33 +1490,16 @@ declare
   v_metadata jsonb := coalesce(p_reply -> 'metadata', '{}');
   v_content text := coalesce(p_reply ->> 'content', '');
   v_digest bytea;
-  v_text text;
   v_message uuid;
 begin
   select * into v_parent from public.messages m where m.id = p_parent_id;
   if v_parent.id is null then
     return;
   end if;
-  for v_text in select jsonb_array_elements_text(p_reply -> 'earlier_digests') loop
-    select * into v_earlier from public.messages m where m.conversation_id = p_conversation_id
-      and m.digest = sha256(v_parent.digest || decode(v_text, 'hex'));
-    exit when v_earlier.id is not null;
-  end loop;
-  if v_earlier.id is null then
-    -- Sent with another text, but with the same calls; or seen further than its turn could be saved.
-    select m.* into v_earlier
-      from (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
-        and role = 'assistant' limit 500) m
-      where m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest'
-        or (m.status in ('stopped', 'failed', 'interrupted') and not m.metadata ? 'tools_digest'
-          and (m.id::text = p_reply ->> 'sent_id' or m.id = (
-            select t.message_id from public.turns t where t.id = (p_reply ->> 'sent_id')::uuid)))
-      order by coalesce(m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest', false) desc,
-        m.metadata ? 'superseded_by', m.created_at desc limit 1;
-  end if;
+  select * into v_earlier from public.messages m
+    where m.id = foreword.find_earlier_reply(p_conversation_id, v_parent.id, p_reply);
   if v_earlier.id is not null then
-    v_metadata := jsonb_strip_nulls(jsonb_build_object('plan', v_earlier.metadata -> 'plan')) || v_metadata
-      || jsonb_build_object('tools', foreword.merge_tools(v_earlier.metadata -> 'tools', v_metadata -> 'tools'));
+    v_metadata := foreword.add_results(v_earlier.metadata, v_metadata);
   end if;
   -- The completed reply keeps that it was extended.
   v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id, 'is_extended', true, 'extended',
@@ -1625,6 +1629,39 @@ begin
     select c.user_id into v_owner from public.conversations c where c.id = v_id for update;
   end if;
   return jsonb_build_object('id', v_id, 'user_id', v_owner);
+end $$;
+
+-- Returns the id of the row of a reply as it was before its client brought the results of its last calls, or
+-- null if there is none.
+-- @param p_parent_id the message that both answer
+-- @param p_reply an item of a path as in chat_save_messages
+create or replace function foreword.find_earlier_reply(
+  p_conversation_id uuid, p_parent_id uuid, p_reply jsonb
+) returns uuid
+language plpgsql stable set search_path = '' as $$
+declare
+  v_digest bytea := (select m.digest from public.messages m where m.id = p_parent_id);
+  v_earlier uuid;
+  v_text text;
+begin
+  for v_text in select jsonb_array_elements_text(p_reply -> 'earlier_digests') loop
+    select m.id into v_earlier from public.messages m where m.conversation_id = p_conversation_id
+      and m.digest = sha256(v_digest || decode(v_text, 'hex'));
+    exit when v_earlier is not null;
+  end loop;
+  if v_earlier is null then
+    -- Sent with another text, but with the same calls; or seen further than its turn could be saved.
+    select m.id into v_earlier
+      from (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
+        and role = 'assistant' limit 500) m
+      where m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest'
+        or (m.status in ('stopped', 'failed', 'interrupted') and not m.metadata ? 'tools_digest'
+          and (m.id::text = p_reply ->> 'sent_id' or m.id = (
+            select t.message_id from public.turns t where t.id = (p_reply ->> 'sent_id')::uuid)))
+      order by coalesce(m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest', false) desc,
+        m.metadata ? 'superseded_by', m.created_at desc limit 1;
+  end if;
+  return v_earlier;
 end $$;
 
 -- Finds the turns beside which a begin would run: those of its user that run or wait in the conversation that
@@ -1794,7 +1831,8 @@ begin
 end $$;
 
 -- Returns the tool calls of a reply that has come again with more of them, or with results: the stored ones,
--- then the sent ones that are new. The client's stored calls are replaced by the sent ones in the same order.
+-- then the sent ones that are new. The client's stored calls are replaced by the sent ones in the same order,
+-- unless only the stored one has a result: the reply's end may come after them.
 -- Clients cannot change calls that this server ran.
 -- @param p_stored, p_sent as `metadata.tools` holds them
 create or replace function foreword.merge_tools(p_stored jsonb, p_sent jsonb) returns jsonb
@@ -1811,7 +1849,8 @@ language sql immutable set search_path = '' as $$
       with ordinality as s (tool, place)
   )
   select coalesce(jsonb_agg(m.tool order by m.is_new, m.place), '[]') from (
-    select coalesce(new.tool, old.tool) as tool, false as is_new, old.place
+    select case when old.tool ? 'outcome' and not new.tool ? 'outcome' then old.tool
+        else coalesce(new.tool, old.tool) end as tool, false as is_new, old.place
       from stored old left join sent new on old.is_client and new.is_client and new.nth = old.nth
     union all
     select new.tool, true, new.place from sent new
@@ -2220,6 +2259,7 @@ begin
     ),
     'internal_functions', (
       select jsonb_agg(name) from unnest(array[
+    'foreword.add_results(jsonb, jsonb)',
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
@@ -2236,6 +2276,7 @@ begin
     'foreword.find_attachments(jsonb)',
     'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_earlier_reply(uuid, uuid, jsonb)',
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
@@ -3055,7 +3096,9 @@ end $$;
 -- @param anchor the digest of the path before its first message here, or null
 -- @param path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of one of our
 --   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it,
---   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}]
+--   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any, earlier_digests:
+--   of the reply without the results of its last calls, the likeliest first, if it has some,
+--   earlier_tools_digest: of its calls then}]
 -- @param candidates digests of paths that end in a reply, the longest first
 -- @param addresses {id: content digest} of rows of the old service
 -- @param step_bytes how much of `unaddressed` to return at most, oldest first, once `addresses` are in the
@@ -5105,6 +5148,7 @@ begin
     'public.chat_mark_title()',
     'public.chat_release_attachment()',
     'public.chat_release_document()',
+    'foreword.add_results(jsonb, jsonb)',
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
@@ -5121,6 +5165,7 @@ begin
     'foreword.find_attachments(jsonb)',
     'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_earlier_reply(uuid, uuid, jsonb)',
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
@@ -5220,6 +5265,7 @@ begin
     'public.chat_mark_title()',
     'public.chat_release_attachment()',
     'public.chat_release_document()',
+    'foreword.add_results(jsonb, jsonb)',
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
@@ -5236,6 +5282,7 @@ begin
     'foreword.find_attachments(jsonb)',
     'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_earlier_reply(uuid, uuid, jsonb)',
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
@@ -5256,6 +5303,7 @@ begin
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
   end loop;
   foreach v_function in array array[
+    'foreword.add_results(jsonb, jsonb)',
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
@@ -5272,6 +5320,7 @@ begin
     'foreword.find_attachments(jsonb)',
     'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_earlier_reply(uuid, uuid, jsonb)',
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
@@ -5302,7 +5351,8 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
   foreword.adopt_old_rows(uuid, uuid, jsonb),
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
-    foreword.match_message(uuid, uuid, jsonb, boolean)
+    foreword.match_message(uuid, uuid, jsonb, boolean), foreword.find_earlier_reply(uuid, uuid, jsonb),
+    foreword.add_results(jsonb, jsonb), foreword.merge_tools(jsonb, jsonb)
   to authenticated;
 -- The trigger that counts paths runs as the user who writes.
 grant execute on function foreword.message_bytes(text, jsonb), foreword.path_bytes(uuid) to authenticated;

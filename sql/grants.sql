@@ -50,7 +50,8 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
   foreword.adopt_old_rows(uuid, uuid, jsonb),
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
-    foreword.match_message(uuid, uuid, jsonb, boolean)
+    foreword.match_message(uuid, uuid, jsonb, boolean), foreword.find_earlier_reply(uuid, uuid, jsonb),
+    foreword.add_results(jsonb, jsonb), foreword.merge_tools(jsonb, jsonb)
   to authenticated;
 -- The trigger that counts paths runs as the user who writes.
 grant execute on function foreword.message_bytes(text, jsonb), foreword.path_bytes(uuid) to authenticated;

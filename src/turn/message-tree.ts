@@ -36,14 +36,15 @@ export interface AddressedMessage {
   readonly contentDigests: readonly Digest[];
   /** Digest of the path that ends in it, as its client sent it. */
   readonly pathDigest: Digest;
-}
-
-/** A reply that a turn goes on with: with the results of its last calls, which its row does not have yet. */
-export interface ExtendedReply extends AddressedMessage {
-  /** Digests of its content without these results, as {@link AddressedMessage.contentDigests}. */
-  readonly earlierDigests: readonly Digest[];
+  /** Digests of its content without the results of its last calls; absent if its row has them, if any. */
+  readonly earlierDigests?: readonly Digest[] | undefined;
   /** The same of its tool calls alone. */
   readonly earlierToolsDigest?: Digest | undefined;
+}
+
+/** A reply with the results of its last calls, which its row may not have yet. */
+export interface AnsweredReply extends AddressedMessage {
+  readonly earlierDigests: readonly Digest[];
 }
 
 /** The start of the error line that ends a reply that was cut off; a frontend may send it back. */
@@ -115,31 +116,41 @@ export function digestPath(parent: Digest | undefined, contentDigest: Digest): D
   return hash("sha256", Buffer.from((parent ?? "") + contentDigest, "hex"));
 }
 
-/** Returns the addresses of `messages`: a path from the root, or one that continues the path `anchor`. */
+/**
+ * Returns the addresses of `messages`: a path from the root, or one that continues the path `anchor`. Its
+ * last reply may have results that its client brings with the messages after it.
+ */
 export function addressMessages(messages: readonly Message[], anchor?: Digest): readonly AddressedMessage[] {
   let parent = anchor;
+  const last = messages.findLast(({ role }) => role === "assistant");
   return messages.map((message) => {
-    const addressed = addressMessage(message, parent);
+    const hasResults =
+      message === last && findLastCalls(message).some(({ outcome }) => outcome !== undefined);
+    const addressed = hasResults ? addressAnswered(message, parent) : addressMessage(message, parent);
     parent = addressed.pathDigest;
     return addressed;
   });
 }
 
 /**
- * Returns the address of a reply that a turn goes on with, after the path `parent`. Before its client brought
- * the results, the calls of its last step had none.
+ * Returns the address of a reply with the results that its client brings, after the path `parent`. Before,
+ * the calls of its last step had none.
  */
-export function addressExtended(reply: Message, parent: Digest | undefined): ExtendedReply {
-  const lastStep = Math.max(...(reply.tools ?? []).map(({ step }) => step));
-  const tools = reply.tools?.map((tool) =>
-    tool.runsOn === "client" && tool.step === lastStep ? { ...tool, outcome: undefined } : tool,
-  );
+export function addressAnswered(reply: Message, parent: Digest | undefined): AnsweredReply {
+  const lastCalls = new Set(findLastCalls(reply));
+  const tools = reply.tools?.map((tool) => (lastCalls.has(tool) ? { ...tool, outcome: undefined } : tool));
   const earlier = digestMessage({ ...reply, tools });
   return {
     ...addressMessage(reply, parent),
     earlierDigests: earlier.contentDigests,
     earlierToolsDigest: earlier.toolsDigest,
   };
+}
+
+/** Returns the client's calls of a reply's last step. */
+function findLastCalls({ tools = [] }: Message): readonly ToolPart[] {
+  const lastStep = tools.reduce((highest, { step }) => Math.max(highest, step), 0);
+  return tools.filter(({ runsOn, step }) => runsOn === "client" && step === lastStep);
 }
 
 function addressMessage(message: Message, parent: Digest | undefined): AddressedMessage {

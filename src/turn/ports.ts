@@ -6,7 +6,7 @@ import type { ChatSummaries } from "./context/chat-summaries.ts";
 import type { ModelParameters, Prompt } from "./instructions.ts";
 import type { Money } from "../base/money.ts";
 import type { Allowance, Estimate, LimitLeft, LimitName, ReservedPrice } from "./limits.ts";
-import type { AddressedMessage, Digest, ExtendedReply } from "./message-tree.ts";
+import type { AddressedMessage, Digest, AnsweredReply } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { ToolPart } from "./items/tool.ts";
@@ -198,7 +198,7 @@ export interface TurnBegin {
   readonly title: string;
   readonly path: readonly AddressedMessage[];
   /** The reply below the path that the turn goes on with; absent if it starts a new one. */
-  readonly extendsReply?: ExtendedReply | undefined;
+  readonly extendsReply?: AnsweredReply | undefined;
   /** The digest of the stored path that `path` continues; `undefined` if it starts at the root. */
   readonly anchor: Digest | undefined;
   /**

@@ -4,7 +4,7 @@ import { createId } from "../base/create-id.ts";
 import { toInstruction, type PromptOptions } from "./instructions.ts";
 import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
 import { sampleTokens } from "./context/token-count.ts";
-import { addressExtended, addressMessages, type Digest } from "./message-tree.ts";
+import { addressAnswered, addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { JsonObject } from "../base/json.ts";
@@ -107,7 +107,7 @@ export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedA
     caller: request.caller,
     title: toTitle(request.messages),
     path,
-    ...(extendsReply !== undefined && { extendsReply: addressExtended(extendsReply, parent) }),
+    ...(extendsReply !== undefined && { extendsReply: addressAnswered(extendsReply, parent) }),
     anchor: request.stored?.digest,
     continues: request.continues,
     chatId: request.chatId,

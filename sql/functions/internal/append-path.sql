@@ -20,6 +20,7 @@ declare
   v_held uuid;
   v_text text;
   v_item record;
+  v_earlier public.messages;
   v_time timestamptz := greatest( -- of the next row
     clock_timestamp(),
     -- A time that a user has set to the end of time has no next one.
@@ -113,17 +114,27 @@ begin
       end if;
       select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
     else
+      v_earlier := null;
+      if jsonb_typeof(v_item.message -> 'earlier_digests') = 'array' then
+        select * into v_earlier from public.messages m
+          where m.id = foreword.find_earlier_reply(p_conversation_id, v_parent, v_item.message);
+      end if;
       v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
       insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
         digest, created_at)
         values (
           (v_item.message ->> 'id')::uuid, p_conversation_id, p_owner, v_parent, v_item.role, v_item.content,
           -- A reply whose turn still waits in another process's journal: its end finds the row by this.
-          v_item.metadata || case when v_item.role = 'assistant' and v_item.message ->> 'sent_id' is not null
+          case when v_earlier.id is null then v_item.metadata
+            else foreword.add_results(v_earlier.metadata, v_item.metadata) end
+          || case when v_item.role = 'assistant' and v_item.message ->> 'sent_id' is not null
             then jsonb_build_object('reply_of', v_item.message ->> 'sent_id') else '{}' end,
           v_item.message ->> 'status', v_digest, v_time
         );
       v_parent := (v_item.message ->> 'id')::uuid;
+      update public.messages set metadata = foreword.to_object(metadata)
+        || jsonb_build_object('superseded_by', v_parent)
+        where id = v_earlier.id and not metadata ? 'superseded_by';
       v_time := v_time + interval '1 microsecond';
     end if;
   end loop;

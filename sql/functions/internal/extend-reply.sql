@@ -2,8 +2,7 @@
 -- brought. It supersedes the row without them, and becomes the leaf in its place. The turn's end completes
 -- it.
 -- @param p_parent_id the message that both answer
--- @param p_reply an item of a path as in chat_save_messages, and {earlier_digests: of the reply without these
---   results, the likeliest first, earlier_tools_digest: of its tool calls}
+-- @param p_reply an item of a path as in chat_save_messages
 create or replace function foreword.extend_reply(
   p_turn_id uuid, p_conversation_id uuid, p_parent_id uuid, p_reply jsonb
 ) returns void
@@ -16,33 +15,16 @@ declare
   v_metadata jsonb := coalesce(p_reply -> 'metadata', '{}');
   v_content text := coalesce(p_reply ->> 'content', '');
   v_digest bytea;
-  v_text text;
   v_message uuid;
 begin
   select * into v_parent from public.messages m where m.id = p_parent_id;
   if v_parent.id is null then
     return;
   end if;
-  for v_text in select jsonb_array_elements_text(p_reply -> 'earlier_digests') loop
-    select * into v_earlier from public.messages m where m.conversation_id = p_conversation_id
-      and m.digest = sha256(v_parent.digest || decode(v_text, 'hex'));
-    exit when v_earlier.id is not null;
-  end loop;
-  if v_earlier.id is null then
-    -- Sent with another text, but with the same calls; or seen further than its turn could be saved.
-    select m.* into v_earlier
-      from (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
-        and role = 'assistant' limit 500) m
-      where m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest'
-        or (m.status in ('stopped', 'failed', 'interrupted') and not m.metadata ? 'tools_digest'
-          and (m.id::text = p_reply ->> 'sent_id' or m.id = (
-            select t.message_id from public.turns t where t.id = (p_reply ->> 'sent_id')::uuid)))
-      order by coalesce(m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest', false) desc,
-        m.metadata ? 'superseded_by', m.created_at desc limit 1;
-  end if;
+  select * into v_earlier from public.messages m
+    where m.id = foreword.find_earlier_reply(p_conversation_id, v_parent.id, p_reply);
   if v_earlier.id is not null then
-    v_metadata := jsonb_strip_nulls(jsonb_build_object('plan', v_earlier.metadata -> 'plan')) || v_metadata
-      || jsonb_build_object('tools', foreword.merge_tools(v_earlier.metadata -> 'tools', v_metadata -> 'tools'));
+    v_metadata := foreword.add_results(v_earlier.metadata, v_metadata);
   end if;
   -- The completed reply keeps that it was extended.
   v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id, 'is_extended', true, 'extended',

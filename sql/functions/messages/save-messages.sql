@@ -5,7 +5,9 @@
 -- @param anchor the digest of the path before its first message here, or null
 -- @param path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of one of our
 --   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it,
---   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}]
+--   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any, earlier_digests:
+--   of the reply without the results of its last calls, the likeliest first, if it has some,
+--   earlier_tools_digest: of its calls then}]
 -- @param candidates digests of paths that end in a reply, the longest first
 -- @param addresses {id: content digest} of rows of the old service
 -- @param step_bytes how much of `unaddressed` to return at most, oldest first, once `addresses` are in the

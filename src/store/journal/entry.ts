@@ -27,6 +27,8 @@ const QueuedMessage = z.object({
   toolsDigest: Text,
   contentDigests: z.array(z.string()),
   pathDigest: z.string(),
+  earlierDigests: optional(z.array(z.string())),
+  earlierToolsDigest: Text,
 });
 
 const QueuedBegin = z.object({
@@ -37,9 +39,7 @@ const QueuedBegin = z.object({
   userId: Text,
   title: z.string(),
   path: z.array(QueuedMessage),
-  extendsReply: optional(
-    QueuedMessage.extend({ earlierDigests: z.array(z.string()), earlierToolsDigest: Text }),
-  ),
+  extendsReply: optional(QueuedMessage.extend({ earlierDigests: z.array(z.string()) })),
   anchor: Text,
   continues: optional(
     z.object({

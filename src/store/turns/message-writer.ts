@@ -9,7 +9,6 @@ import {
   toSentAnswer,
   type AddressedMessage,
   type Digest,
-  type ExtendedReply,
 } from "../../turn/message-tree.ts";
 import type { Image, Role } from "../../turn/message.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -97,7 +96,7 @@ export class MessageWriter {
           continue: this.#toContinue(turn),
           anchor: from === 0 ? (turn.anchor ?? null) : stored[from - 1],
           path: [...turn.path.slice(from).map((message) => toPathItem(message, keepsImages)), ...tail],
-          ...(turn.extendsReply !== undefined && { extends: toExtendedItem(turn.extendsReply) }),
+          ...(turn.extendsReply !== undefined && { extends: toPathItem(turn.extendsReply) }),
           candidates,
           addresses,
           step_bytes: stepBytes,
@@ -190,14 +189,18 @@ function toCandidates(
   { path, anchor, extendsReply }: SavedPath,
   stored: readonly Digest[],
 ): readonly Digest[] {
-  const replies = stored
-    .filter((_, index) => path[index]?.role === "assistant")
-    .slice(-maxCandidates)
-    .toReversed();
-  if (extendsReply === undefined) return replies;
+  const replies = path.map(({ role, earlierDigests = [] }, index) => {
+    const digest = stored[index];
+    if (role !== "assistant" || digest === undefined) return [];
+    const parent = index === 0 ? anchor : stored[index - 1];
+    return [digest, ...earlierDigests.map((earlier) => digestPath(parent, earlier))];
+  });
+  const longest = replies.filter((digests) => digests.length > 0).slice(-maxCandidates);
+  const known = longest.toReversed().flat();
+  if (extendsReply === undefined) return known;
   const { contentDigests, earlierDigests } = extendsReply;
   const parent = stored.at(-1) ?? anchor;
-  return [...[...earlierDigests, ...contentDigests].map((digest) => digestPath(parent, digest)), ...replies];
+  return [...[...earlierDigests, ...contentDigests].map((digest) => digestPath(parent, digest)), ...known];
 }
 
 function toConversation(turn: SavedPath, now: Date): Json {
@@ -232,14 +235,8 @@ function toPathItem(message: AddressedMessage, keepsImages = false): JsonObject 
     client_id: sentId ?? clientId,
     after,
     tools_digest: toolsDigest,
-  };
-}
-
-function toExtendedItem(reply: ExtendedReply): Json {
-  return {
-    ...toPathItem(reply),
-    earlier_digests: reply.earlierDigests,
-    earlier_tools_digest: reply.earlierToolsDigest,
+    earlier_digests: message.earlierDigests,
+    earlier_tools_digest: message.earlierToolsDigest,
   };
 }
 

@@ -12,6 +12,8 @@ import { allStores } from "../../support/databases/store-harness.ts";
 const look = { type: "function", name: "look", parameters: {}, strict: false } as const;
 const toResult = (callId: string) =>
   ({ type: "function_call_output", call_id: callId, output: `${callId}!` }) as const;
+const planned = "scripted+plan";
+const plan = "- Look twice\n---RESPONSE---\n";
 const message = { role: "user", content: "And now?" } as const;
 const asked = [
   ["user", "Go"],
@@ -26,15 +28,19 @@ for (const start of allStores)
     const database = useDatabase(start);
     const app = useApp(model, {}, { database });
 
-    /** A response that ends in two calls, in a conversation. */
-    async function call() {
+    /** A response that ends in two calls, in a conversation; with a plan if `model` asks for one. */
+    async function call(name = "scripted") {
       const user = randomUUID();
       const defaultQuery = { userId: user };
       const client = new OpenAI({ apiKey: "sk-none", baseURL: `${app.url}/v1`, maxRetries: 0, defaultQuery });
       const { id: conversation } = await client.conversations.create({});
-      const body = { model: "scripted", tools: [look], user };
+      const body = { model: name, tools: [look], user };
       model.script = (called) =>
-        called.text("Wait").toolCall("look", {}, "a").toolCall("look", {}, "b").finish("tool_calls");
+        called
+          .text(name === planned ? `${plan}Wait` : "Wait")
+          .toolCall("look", {}, "a")
+          .toolCall("look", {}, "b")
+          .finish("tool_calls");
       const { id } = await client.responses.create({ ...body, input: "Go", conversation });
       model.script = (called) => called.text("Done").finish();
       const list = async (): Promise<unknown[]> => {
@@ -74,6 +80,20 @@ for (const start of allStores)
           ["assistant", "Done"],
           ["user", "More"],
         ]);
+      });
+
+      test(`leave the plan with the reply that asked for them, by ${place}`, async () => {
+        const made = await call(planned);
+        const { client, body, conversation } = made;
+        const input = [toResult("a"), toResult("b"), message];
+        await client.responses.create({ ...body, model: "scripted", input, [place]: made[place] });
+        const { data } = await client.conversations.items.list(conversation, { order: "asc" });
+        const plans = data.map((item) => (item.type === "reasoning" ? item.summary : []));
+        assert.deepEqual(plans.flat(), [{ type: "summary_text", text: "- Look twice" }]);
+        assert.deepEqual(
+          data.slice(1, 3).map(({ type }) => type),
+          ["reasoning", "message"],
+        );
       });
 
       test(`extend their reply without one, by ${place}`, async () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { z } from "zod";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { toChunk, type Script } from "../../support/model/scripted-model.ts";
 import { ObservedChat, type ShownMessage } from "../../support/clients/ui-chat.ts";
@@ -155,6 +156,36 @@ describe("a tool of a useChat client", { timeout: 60_000 }, () => {
     assert.deepEqual(promptOf(), ["user: Hi", "assistant: Let me look. (1)", "tool: [7]"]);
     assert.deepEqual(await pathOf(shown), ["user: Hi", "assistant: Let me look.\n\nIt is 7 degrees. (1)"]);
     assert.equal(shown.last.id, reply.id);
+  });
+
+  test("with its result beside the next message keeps the plan, though the client has left that out", async () => {
+    const shown = open({ runTool: undefined });
+    model.inOrder(look, (call) => call.text("Warm.").finish());
+    await ask(shown, "Hi", 1);
+    const { parts, ...reply } = shown.last;
+    const answered = parts.flatMap((part): ShownMessage["parts"] => {
+      if (part.type === "data-plan") return [];
+      if (part.type !== "tool-weather") return [part];
+      const { type, toolCallId, input } = part;
+      return [{ type, toolCallId, state: "output-available", input, output: [7] }];
+    });
+    shown.chat.messages = [...shown.chat.messages.slice(0, -1), { ...reply, parts: answered }];
+    await ask(shown, "So?", 2);
+    assert.deepEqual(promptOf(), ["user: Hi", "assistant: Let me look. (1)", "tool: [7]", "user: So?"]);
+    const loaded = await app.get(`/api/chat/${shown.chat.id}?userId=${userId}`);
+    const [, again] = z
+      .array(z.object({ id: z.string(), parts: z.array(z.looseObject({})) }))
+      .parse(JSON.parse(loaded.body));
+    assert.equal(again?.id, reply.id);
+    assert.deepEqual(
+      again.parts.map(({ type, state }) => [type, state]),
+      [
+        ["step-start", undefined],
+        ["data-plan", undefined],
+        ["text", "done"],
+        ["tool-weather", "output-available"],
+      ],
+    );
   });
 
   test("with another result is another branch, and the first is there when its history is sent again", async () => {

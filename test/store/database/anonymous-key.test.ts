@@ -146,6 +146,36 @@ describe("with SUPABASE_ANON_KEY", () => {
     assert.equal((await see(userId, headers["x-conversation-id"])).length, 4);
   });
 
+  test("a reply whose client brings results with its next message keeps its plan", async () => {
+    const userId = randomUUID();
+    const headers = { authorization: `Bearer ${stack.userToken(userId)}` };
+    const tools = [{ type: "function", function: { name: "look" } }];
+    const question = { id: "q", role: "user", parts: [{ type: "text", text: "Hi" }] };
+    const call = { type: "tool-look", toolCallId: "c", state: "output-available", input: {}, output: 7 };
+    const answered = { id: "a", role: "assistant", parts: [{ type: "text", text: "Wait." }, call] };
+    const next = { id: "n", role: "user", parts: [{ type: "text", text: "So?" }] };
+    const id = randomUUID();
+    model.inOrder(
+      (asked) => asked.text("- Think\n---RESPONSE---\nWait.").toolCall("look", {}, "c").finish("tool_calls"),
+      (asked) => asked.text("Seven.").finish(),
+    );
+    for (const messages of [[question], [question, answered, next]]) {
+      const answer = await app.post("/api/chat", { id, messages, tools }, headers);
+      await app.logged(({ msg, turnId }) => msg === "turn" && turnId === answer.headers["x-turn-id"]);
+      assert.deepEqual(toTrouble(answer), []);
+    }
+    model.say(body);
+    const rows = await runSql(stack.databaseUrl, [
+      `select content, metadata ->> 'plan' as plan, metadata ? 'superseded_by' as is_superseded
+        from messages where user_id = '${userId}' and role = 'assistant' order by created_at`,
+    ]);
+    assert.deepEqual(rows, [
+      { content: "Wait.", plan: "- Think", is_superseded: true },
+      { content: "Wait.", plan: "- Think", is_superseded: false },
+      { content: "Seven.", plan: "", is_superseded: false },
+    ]);
+  });
+
   test("a long history that is sent again adds only new messages", async () => {
     const userId = randomUUID();
     const lines = Array.from({ length: 10 }, (_, index) => [{ ...hi, text: `${index}` }, reply]).flat();

@@ -3,54 +3,24 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { service } from "../../../src/store/database/database.ts";
 import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entry.ts";
 import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
 import type { ToolPart } from "../../../src/turn/items/tool.ts";
-import { addressExtended, addressMessages, digestContent } from "../../../src/turn/message-tree.ts";
-import type { Message } from "../../../src/turn/message.ts";
-import type { Continuation, TurnBegin, TurnResult } from "../../../src/turn/ports.ts";
-import {
-  beginTurn,
-  endTurn,
-  makeResult,
-  makeTurn,
-  toMessages,
-  type Line,
-} from "../../support/databases/make-turn.ts";
-import { readMessages } from "../../support/databases/read-rows.ts";
+import type { Continuation, TurnResult } from "../../../src/turn/ports.ts";
 import { useDatabase } from "../../support/apps/use-app.ts";
+import { beginTurn, endTurn } from "../../support/databases/make-turn.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
+import {
+  call,
+  contentsOf,
+  makeToolChat,
+  reply,
+  resultOf,
+  source,
+  type ToolChat,
+} from "../../support/databases/tool-chats.ts";
 import { useTurnWrites } from "../../support/databases/use-turn-writes.ts";
-
-const Row = z.object({
-  id: z.string(),
-  parent_id: z.string().nullable(),
-  content: z.string(),
-  metadata: z.looseObject({ superseded_by: z.string().optional() }),
-  status: z.string().nullable(),
-});
-
-/** A call of the client's tool, with a result unless `output` is absent. */
-function call(name: string, output?: string, more: Partial<ToolPart> = {}): ToolPart {
-  const outcome = output === undefined ? undefined : ({ status: "complete", output } as const);
-  return { callId: `call_${name}`, name, runsOn: "client", step: 0, at: 0, input: "{}", outcome, ...more };
-}
-
-function reply(text: string, ...tools: ToolPart[]): Message {
-  return { role: "assistant", text, images: [], ...(tools.length > 0 && { tools }) };
-}
-
-/** The end of a turn whose reply is, in all, `message`. */
-function resultOf(
-  turn: TurnBegin,
-  { text, tools = [] }: Message,
-  more: Partial<TurnResult> = {},
-): TurnResult {
-  const contentDigest = digestContent("assistant", text, [], tools);
-  const withTools = { text, tools };
-  return makeResult(text, { reply: { id: turn.turnId, contentDigest, hasPlan: false, withTools }, ...more });
-}
+import { testAnsweredReplies } from "./answered-replies.ts";
 
 const newest = (replyId?: string): Continuation => ({
   mode: "new",
@@ -66,51 +36,9 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
     const server = useDatabase(start);
     const opened = useTurnWrites(server);
 
-    /** A user's conversation. */
-    function makeChat() {
-      const place = { userId: randomUUID(), conversationId: randomUUID() };
-      const toTurn = (
-        lines: readonly Line[],
-        extended?: Message,
-        more: Partial<TurnBegin> = {},
-      ): TurnBegin => {
-        const parent = addressMessages(toMessages(lines)).at(-1)?.pathDigest;
-        const extendsReply = extended && addressExtended(extended, parent);
-        return makeTurn(lines, {
-          ...place,
-          maxReadChars: 100_000,
-          ...(extendsReply && { extendsReply }),
-          ...more,
-        });
-      };
-      const run = async (lines: readonly Line[], whole: Message, extended?: Message): Promise<TurnBegin> => {
-        const turn = toTurn(lines, extended);
-        await beginTurn(opened.writes, turn);
-        await endTurn(opened.writes, turn, resultOf(turn, whole));
-        return turn;
-      };
-      const shown = async () => await readMessages(opened.database, place.conversationId, place.userId);
-      return {
-        ...place,
-        toTurn,
-        run,
-        shown,
-        texts: async () => (await shown()).map(({ content }) => content),
-        /** All rows, also of branches that are not shown. */
-        all: async () =>
-          z
-            .array(Row)
-            .parse(
-              await opened.database.call(
-                "chat_list_messages",
-                { conversation_id: place.conversationId, is_tree: true },
-                { ...service, userId: place.userId },
-              ),
-            ),
-      };
-    }
-    const contentsOf = (rows: readonly { content: string | null }[]): unknown[] =>
-      rows.map(({ content }) => content);
+    const makeChat = (): ToolChat => makeToolChat(opened);
+
+    testAnsweredReplies(opened);
 
     test("keeps calls and results in the reply's metadata, and finds it again when it is sent back", async () => {
       const chat = makeChat();
@@ -325,16 +253,10 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       assert.equal(earlier?.metadata.superseded_by, whole?.id);
     });
 
-    test("keeps our own calls, and the plan, of a reply that a turn goes on with", async () => {
+    test("keeps our own calls, the plan and the sources of a reply that a turn goes on with", async () => {
       const chat = makeChat();
       const ours = call("web__find", "true", { runsOn: "server" });
-      const first = chat.toTurn(["u: Hi"]);
-      await beginTurn(opened.writes, first);
-      const result = resultOf(first, reply("Look", ours, call("a")));
-      await endTurn(opened.writes, first, {
-        ...result,
-        reply: result.reply && { ...result.reply, hasPlan: true },
-      });
+      await chat.ask(reply("Look", ours, call("a")));
       const extended = reply("Look", call("web__find", "forged", { runsOn: "server" }), call("a", "rain"));
       const more = call("web__find", "more", { runsOn: "server", step: 1 });
       await chat.run(
@@ -350,7 +272,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
         tools.map(({ outcome }) => outcome.output),
         ["true", "rain", "more"],
       );
-      assert.equal(whole?.metadata?.["plan"], "- plan");
+      assert.deepEqual([whole?.metadata?.["plan"], whole?.metadata?.["sources"]], ["- plan", [source]]);
     });
 
     test("goes on with the reply of a turn alone: the model gets the stored messages before it", async () => {
