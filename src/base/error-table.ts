@@ -13,7 +13,11 @@ interface ErrorDefinition {
 /** Every error code, with its status and sentence. Codes never change meaning; docs/errors.md lists fixes. */
 export const errorTable = {
   invalid_request: { status: 400, retryable: false, publicMessage: "The request is invalid." },
-  invalid_json: { status: 400, retryable: false, publicMessage: "The body is not valid JSON." },
+  invalid_json: {
+    status: 400,
+    retryable: false,
+    publicMessage: "The body is not valid JSON, or has a key like `__proto__`.",
+  },
   unauthenticated: {
     status: 401,
     retryable: false,

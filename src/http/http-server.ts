@@ -50,6 +50,8 @@ const closeTimeoutMs = 1_000;
 /** How long clients have to read the rest of their responses once the server closes, in milliseconds. */
 const lastWordsMs = 1_000;
 const maxConnections = 5_000;
+/** The longest part of a path, in characters. */
+const maxPathPart = 1_000;
 const maxRequestsPerConnection = 1_000;
 
 /** The parts and settings of the server. */
@@ -94,13 +96,14 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       requireHostHeader: false, // Node's own refusal has no body
       ServerResponse: createResponseType(clock, begun),
     },
-    routerOptions: { maxParamLength: 1_000 },
+    routerOptions: { maxParamLength: maxPathPart },
     frameworkErrors: (error, request, reply) => {
       const { ip, method, url } = request;
       // The framework's own message would repeat the query.
       const reason = `${error.code}: ${method} ${toShownPath(url)}`;
       const refusal =
-        rules.findRefusal(request.raw) ?? new AppError(fromHttpError(error).code, reason, { cause: error });
+        rules.findRefusal(request.raw) ??
+        new AppError(fromHttpError(error).code, reason, { cause: error, detail: toPathDetail(error.code) });
       sendProblem(reply, refusal);
       const { status } = errorTable[refusal.code];
       observe({ type: "request-ended", method, route: undefined, status, error: refusal });
@@ -121,6 +124,13 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   registerBodies(app, bodies);
   endConnections(app, clock, begun);
   return app;
+}
+
+/** Returns what is wrong with a path, by the framework's code. */
+function toPathDetail(code: string): string | undefined {
+  if (code === "FST_ERR_BAD_URL") return "The path is not valid: after a percent sign, UTF-8 in hexadecimal.";
+  const isTooLong = code === "FST_ERR_MAX_PARAM_LENGTH";
+  return isTooLong ? `A part of the path is longer than ${maxPathPart} characters.` : undefined;
 }
 
 /** Closes all connections shortly after the server; `begun` holds the responses that are being sent. */

@@ -40,9 +40,10 @@ export const described = z.registry<{ /** The schema to show instead. */ readonl
 /** An id from a client. */
 export const Uuid = z.guid("must be a UUID").toLowerCase();
 /** A UUID, or an empty string, which counts as absent. */
-export const OptionalUuid = Uuid.or(z.literal("")).nullish();
+export const OptionalUuid = z.union([Uuid, z.literal("")], "must be a UUID").nullish();
 /** The stored message that a chat continues from. */
-export const ParentId = Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))
+export const ParentId = z
+  .union([Uuid, z.enum(["leaf", ""])], "must be a message's id, or leaf")
   .nullish()
   .describe("The stored message to continue from: its id, or leaf. `messages` then holds only new messages.");
 /** The namespace of users whose names are not UUIDs. */
@@ -225,9 +226,12 @@ export function addIssues(context: z.RefinementCtx, error: z.ZodError, ...place:
 /** A list whose check stops at the first invalid item: a long list of invalid items would take seconds. */
 export function listOf<Item extends z.ZodType>(item: Item, max: number = maxMessages) {
   return z
-    .array(z.unknown())
-    .max(max, `must be at most ${max}`)
+    .array(z.unknown(), "must be a list")
     .transform((values, context): z.output<Item>[] => {
+      if (values.length > max) {
+        context.addIssue(`must have at most ${max} entries`);
+        return z.NEVER;
+      }
       const items: z.output<Item>[] = [];
       for (const [index, value] of values.entries()) {
         const result = item.safeParse(value);

@@ -1,6 +1,6 @@
 /** Loads the stored path that a turn continues, for clients that send only new messages. */
 import { AppError } from "../base/errors.ts";
-import { fillResults, type CallResult } from "../turn/items/tool-results.ts";
+import { fillResults } from "../turn/items/tool-results.ts";
 import type { Paths, StoredPath } from "../turn/records.ts";
 import type { Models } from "../turn/ports.ts";
 import { findModel, type TurnRequest } from "../turn/turn-request.ts";
@@ -44,21 +44,21 @@ async function loadPath(
   const stored = await paths.readPath({ conversationId, chatId, parentId }, caller, maxReadChars);
   if (stored === undefined) throw new AppError("message_not_found", parentId, { field: "parentId" });
   const placed = { ...request, stored, conversationId: stored.conversationId, chatId: undefined };
-  return request.toolResults === undefined ? placed : extendReply(placed, stored, request.toolResults);
+  return request.toolResults === undefined ? placed : extendReply(placed, stored);
 }
 
 /**
- * Returns `request` as one that goes on with the last message of `stored`, which gets `results`, or with
- * its own messages after that one.
+ * Returns `request` as one that goes on with the last message of `stored`, which gets its results, or
+ * with its own messages after that one.
  * @throws AppError `invalid_request` unless that is a reply whose open calls these are.
  */
-function extendReply(request: TurnRequest, stored: StoredPath, results: readonly CallResult[]): TurnRequest {
+function extendReply(request: TurnRequest, stored: StoredPath): TurnRequest {
   const reply = stored.messages.at(-1);
   if (reply?.role !== "assistant" || stored.parentDigest === undefined) {
     const detail = "parentId: must name a reply";
     throw new AppError("invalid_request", detail, { detail, field: "parentId" });
   }
-  const answered = fillResults(reply, results);
+  const answered = fillResults(reply, request.toolResults ?? [], request.resultFields);
   return {
     ...request,
     ...(request.messages.length === 0 ? { extendsReply: answered } : { answeredReply: answered }),

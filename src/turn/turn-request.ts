@@ -8,7 +8,7 @@ import { addressAnswered, addressMessages, type Digest } from "./message-tree.ts
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { JsonObject } from "../base/json.ts";
-import type { CallResult } from "./items/tool-results.ts";
+import type { CallResult, ResultFields } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, Model, Models, RunningChoice, TurnBegin } from "./ports.ts";
 import type { PricedModels } from "./budget/prices.ts";
 import { toTraceId, type TraceContext } from "./tracing/trace-context.ts";
@@ -38,6 +38,8 @@ export interface TurnRequest extends PromptOptions {
   readonly extendsReply?: Message | undefined;
   /** The results of the open calls of the stored reply `parentId`, with which the turn goes on. */
   readonly toolResults?: readonly CallResult[] | undefined;
+  /** The request's names for these results; absent if they are those of `POST /stream-chat`. */
+  readonly resultFields?: ResultFields | undefined;
   /** That reply with these results, if `messages` come after it. It is read later, as `stored` is. */
   readonly answeredReply?: Message | undefined;
   /** Which tools of this server the turn may use; absent means `read`. */

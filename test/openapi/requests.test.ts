@@ -141,7 +141,7 @@ const judged: readonly Judged[] = [
     // A file of an older message may be anything; one of the newest must be an image. Without messages there
     // is one message, or a reply to generate again. A call needs a name and an id of its own.
     exceptions:
-      /^tools\[\d+\]\.function\.name: must be different|^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: Invalid input|must have (?:an id|a name) of |: The tool call ".*" has no result yet$/,
+      /^tools\[\d+\]\.function\.name: must be different|^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: must be a list|must have (?:an id|a name) of |: The tool call ".*" has no result yet$/,
   },
   {
     name: "CompletionRequest",

@@ -28,7 +28,9 @@ export interface ResponsesServices extends TurnStarter {
   readonly paths: PathRows | undefined;
 }
 
-const ResponseParams = z.object({ id: z.string().max(512).describe("The response's id.") });
+const ResponseParams = z.object({
+  id: z.string().max(512, "must be at most 512 characters").describe("The response's id."),
+});
 
 const ResponseQuery = NamedUserQuery.extend({
   stream: z

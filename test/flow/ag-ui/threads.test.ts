@@ -175,6 +175,9 @@ describe("threads of AG-UI's clients", { timeout: 120_000 }, () => {
       assert.equal(status, 200, before);
       assert.deepEqual(Thread.parse(JSON.parse(body)).messages, []);
     }
+    const { status, body } = await app.get(`/ag-ui?runId=${threadId}&userId=${userId}&offset=x`);
+    assert.equal(status, 400);
+    assert.equal(JSON.parse(body).detail, "offset: must be -1, or the id of an event");
   });
 
   test("get a title with TanStack AI, too, before the end", async () => {

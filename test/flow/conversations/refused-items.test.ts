@@ -8,7 +8,9 @@ import { startPglite } from "../../support/databases/store-harness.ts";
 
 const Made = z.object({ id: z.string() });
 const Kept = Made.extend({ metadata: z.record(z.string(), z.string()) });
-const Refusal = z.object({ error: z.object({ code: z.string(), param: z.string().nullable() }) });
+const Refusal = z.object({
+  error: z.object({ code: z.string(), param: z.string().nullable(), message: z.string() }),
+});
 const Ids = z.object({ data: z.array(Made) });
 const Page = z.object({ data: z.array(z.unknown()), has_more: z.boolean() });
 
@@ -19,6 +21,7 @@ const result = { type: "function_call_output", call_id: "c", output: "seen" };
 const refused: readonly (readonly [string, unknown, string | RegExp])[] = [
   ["no items", undefined, "items"],
   ["a text", "Hello", "items"],
+  ["no list", {}, "items"],
   ["over 100 items", Array.from({ length: 101 }, () => hello), "items"],
   ["a type of its own", [hello, { type: "web_search_call" }], "items[1].type"],
   ["a role of its own", [{ ...hello, role: "tool" }], "items[0].role"],
@@ -62,7 +65,9 @@ describe("items that cannot be added", { timeout: 60_000 }, () => {
     for (const metadata of [pairs, { a: 1 }, { a: "x".repeat(513) }, { ["x".repeat(65)]: "v" }, [], "x"]) {
       const { status, body } = await app.post("/v1/conversations", { metadata });
       assert.equal(status, 400);
-      assert.match(Refusal.parse(JSON.parse(body)).error.param ?? "", /^metadata/);
+      const { param, message } = Refusal.parse(JSON.parse(body)).error;
+      assert.match(param ?? "", /^metadata/);
+      assert.match(message, /must be at most 16 texts of up to 512 characters, named in up to 64$/);
     }
   });
 

@@ -120,14 +120,14 @@ for (const start of allStores)
       test(`are refused unless each call has one, by ${place}`, async () => {
         const made = await call();
         const { client, body, list } = made;
-        for (const input of [
-          [toResult("a"), message],
-          [toResult("a"), toResult("b"), toResult("c"), message],
-          [toResult("a"), toResult("b"), toResult("b"), message],
-        ])
-          await assert.rejects(client.responses.create({ ...body, input, [place]: made[place] }), {
-            status: 400,
-          });
+        for (const [input, param] of [
+          [[toResult("a"), message], "input"],
+          [[toResult("a"), toResult("b"), toResult("c"), message], "input[2].call_id"],
+          [[toResult("a"), toResult("b"), toResult("b"), message], "input[2].call_id"],
+        ] as const) {
+          const request = { ...body, input: [...input], [place]: made[place] };
+          await assert.rejects(client.responses.create(request), { status: 400, param });
+        }
         assert.deepEqual(await list(), ["user", "assistant", "function_call", "function_call"]);
       });
     }

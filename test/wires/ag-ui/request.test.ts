@@ -164,9 +164,9 @@ describe("a request of AG-UI's clients", () => {
     [/^runId: must be at most 255/, { ...base, runId: long }],
     [/^runId: /, { ...base, runId: 5 }],
     [/^x-run-id: must be the same as runId/, base, { "x-run-id": "other" }],
-    [/^last-event-id: /, base, { "last-event-id": "x" }],
-    [/^last-event-id: /, base, { "last-event-id": "1.2.3" }],
-    [/^messages: /, { ...base, messages: undefined }],
+    [/^last-event-id: must be the id of an event$/, base, { "last-event-id": "x" }],
+    [/^last-event-id: must be the id of an event$/, base, { "last-event-id": "1.2.3" }],
+    [/^messages: must be a list$/, { ...base, messages: undefined }],
     [/^messages: Last message must be from the user/, { ...base, messages: [] }],
     [
       /^messages: Last message must be from the user/,

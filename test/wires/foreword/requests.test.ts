@@ -21,6 +21,7 @@ describe("a request", () => {
     assert.match(problem.detail, detail);
   }
 
+  const hello = { sender: "user", text: "Hi" };
   const wrong: readonly [string, unknown, RegExp][] = [
     ["without a body", undefined, /messages/],
     ["that is a list", [], /expected object/],
@@ -48,6 +49,12 @@ describe("a request", () => {
       "with a flag that is a string",
       { messages: [{ sender: "user", text: "Hi" }], use_web_search: "yes" },
       /use_web_search/,
+    ],
+    ["with a user that is a list", { messages: [hello], userId: [] }, /^userId: must be a UUID$/],
+    [
+      "with a parent that is a number",
+      { messages: [hello], parentId: 7 },
+      /^parentId: must be a message's id, or leaf$/,
     ],
     [
       "with two things wrong",
@@ -110,7 +117,14 @@ describe("a request", () => {
   });
 
   test("that tries to reach the prototype is a 400", async () => {
-    assertProblem(await app.post("/stream-chat", '{"__proto__":{"a":1},"messages":[]}'), 400, "invalid_json");
+    for (const body of [
+      '{"__proto__":{"a":1},"messages":[]}',
+      '{"messages":[{"constructor":{"prototype":1}}]}',
+    ]) {
+      const refused = await app.post("/stream-chat", body);
+      assertProblem(refused, 400, "invalid_json");
+      assert.match(JSON.parse(refused.body).detail, /, or has a key like `__proto__`\.$/);
+    }
   });
 
   test("with a message of 1 MiB is accepted, and with one byte more a 413 that names it", async () => {
@@ -173,7 +187,15 @@ describe("a request", () => {
   });
 
   test("whose path cannot be decoded, or that is not HTTP, is a 400 problem too", async () => {
-    assertProblem(await app.get("/%zz"), 400, "invalid_request");
+    for (const [path, detail] of [
+      ["/%zz", /^The path is not valid/],
+      ["/turns/%FF", /^The path is not valid/],
+      [`/turns/${"x".repeat(1_001)}`, /longer than 1000 characters/],
+    ] as const) {
+      const refused = await app.get(path);
+      assertProblem(refused, 400, "invalid_request");
+      assert.match(JSON.parse(refused.body).detail, detail);
+    }
     const socket = connect(Number(new URL(app.url).port), "127.0.0.1");
     socket.end("nonsense\r\n\r\n");
     const answer = (await socket.setEncoding("utf8").toArray()).join("");

@@ -22,6 +22,7 @@ const wrong: readonly [string, object, string][] = [
   ["an unknown item", { input: [user, { type: "web_search_call" }] }, "input[1].type"],
   ["an item named like a property of all objects", { input: [{ type: "constructor" }] }, "input[0].type"],
   ["an unknown role", { input: [{ role: "tool", content: "a" }] }, "input[0].role"],
+  ["a message without a role", { input: [{ content: "a" }] }, "input[0].role"],
   ["a message without content", { input: [{ role: "user" }] }, "input[0].content"],
   [
     "an unknown part",

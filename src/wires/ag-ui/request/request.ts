@@ -80,7 +80,8 @@ export const RunBody: RouteBody<z.output<typeof RunAgentInput>> = {
 
 /** The headers that resume a stream. */
 export const ResumeHeaders = z.object({
-  "last-event-id": EventId.or(z.literal(""))
+  "last-event-id": z
+    .union([EventId, z.literal("")], "must be the id of an event")
     .optional()
     .describe("The id of the last event that was received."),
 });
@@ -110,9 +111,7 @@ export const ThreadQuery = UserQuery.extend({
     .describe("The `cursor` of the previous page, which holds newer messages."),
   runId: RunId.optional().describe("The run to follow, instead of a thread to load."),
   offset: z
-    .literal("-1")
-    .transform(() => undefined)
-    .or(EventId)
+    .union([z.literal("-1").transform(() => undefined), EventId], "must be -1, or the id of an event")
     .optional()
     .describe("`-1` follows the run from its start, the id of an event from there on. Default: -1."),
   protocolVersion: z.string().optional().describe("As in the body."),

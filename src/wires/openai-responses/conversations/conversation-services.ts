@@ -6,7 +6,9 @@ import type { PathRows } from "../../../history/path-rows.ts";
 import { storeErrors } from "../../../http/route.ts";
 import type { LiveTurns } from "../../../live/live-turns.ts";
 import type { AddedServices } from "./added-messages.ts";
+import { quoteId } from "../../../http/request-fields.ts";
 import { parseConversationId, parseResponseId } from "../ids.ts";
+import { toMissingResponse } from "../resource.ts";
 
 /** The services of these routes. */
 export interface ConversationServices extends AddedServices {
@@ -41,12 +43,11 @@ export function parseResponse(id: string): string {
 
 /** @throws AppError `conversation_not_found`, always. */
 export function refuseConversation(id: string): never {
-  const detail = `Conversation with id '${id.slice(0, 128)}' not found.`;
+  const detail = `Conversation with id ${quoteId(id)} not found.`;
   throw new AppError("conversation_not_found", detail, { detail });
 }
 
 /** @throws AppError `not_found`, always. */
 export function refuseResponse(id: string): never {
-  const detail = `Response with id '${id.slice(0, 128)}' not found.`;
-  throw new AppError("not_found", detail, { detail });
+  throw toMissingResponse(id);
 }

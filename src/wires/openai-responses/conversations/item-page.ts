@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AppError } from "../../../base/errors.ts";
 import type { Caller } from "../../../base/caller.ts";
 import { schemaOf } from "../../../http/description/response-schema.ts";
+import { quoteId } from "../../../http/request-fields.ts";
 import type { PathRows } from "../../../history/path-rows.ts";
 import type { PathPlace } from "../../../history/message-rows.ts";
 import { parseItemId } from "../ids.ts";
@@ -89,6 +90,6 @@ export async function readItemPage(
 
 /** Returns the error for an item that there is not. @param field where the request names it. */
 export function toMissingItem(id: string, field?: string): AppError {
-  const detail = `Item with id '${id.slice(0, 128)}' not found.`;
+  const detail = `Item with id ${quoteId(id)} not found.`;
   return new AppError("not_found", detail, { detail, field });
 }

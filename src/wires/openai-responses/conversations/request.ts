@@ -5,14 +5,11 @@ import { NamedUserQuery } from "../../../http/openai/user-name.ts";
 import { listOf } from "../../../http/request-fields.ts";
 import { isNotEmpty, type Message } from "../../../turn/message.ts";
 import { Item, type InputItem } from "../request/input-item.ts";
+import { Metadata } from "../request/request.ts";
 import { toSentChat } from "../request/sent-chat.ts";
 
 /** The most items that are added at a time. */
 const maxItems = 100;
-/** The most pairs of metadata, and the most characters of a name and of a value. */
-const maxPairs = 16;
-const maxNameLength = 64;
-const maxValueLength = 512;
 
 const ItemId = z.string().describe("The id of an item.");
 
@@ -40,15 +37,6 @@ export const ItemsQuery = NamedUserQuery.extend({
     .describe("From the oldest item, or from the newest."),
   after: ItemId.optional().describe("The `last_id` of the page before."),
 });
-
-/** The metadata of a conversation. */
-const Metadata = z
-  .record(
-    z.string().max(maxNameLength, `names must be at most ${maxNameLength} characters`),
-    z.string("must be texts").max(maxValueLength, `texts must be at most ${maxValueLength} characters`),
-    "must be an object of texts",
-  )
-  .refine((pairs) => Object.keys(pairs).length <= maxPairs, `must be at most ${maxPairs} pairs`);
 
 const Items = listOf(Item, maxItems);
 

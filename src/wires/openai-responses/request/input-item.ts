@@ -159,7 +159,7 @@ function toOutcome({ output, error }: z.output<typeof ServerCallItem>): ToolOutc
 export const Item = z
   .looseObject({ type: z.string().nullish() }, "must be an object")
   .transform((value, context): InputItem => {
-    const type = value.type ?? ("role" in value ? "message" : "item_reference");
+    const type = value.type ?? ("role" in value || "content" in value ? "message" : "item_reference");
     if (PassedOver.safeParse({ type }).success) return { kind: "none" };
     const known = Object.hasOwn(kinds, type) ? kinds[type] : undefined;
     const result = known?.safeParse(value);

@@ -7,6 +7,9 @@ import type { RequestedInput, UnplacedTurn } from "./request.ts";
 import type { InputSources } from "./stored-input.ts";
 import { toSentChat } from "./sent-chat.ts";
 
+/** The names of results in this wire's requests. */
+const resultFields = { list: "input", id: "call_id" } as const;
+
 /**
  * Resolves with the turn that `requested` asks for, and its chat.
  * @throws AppError `invalid_request`, naming the field, `message_too_large`, `not_found`, or as
@@ -29,7 +32,7 @@ export async function placeTurn(
         "must hold only messages of the user beside the results of the previous response's calls",
       );
     // The reply that the results belong to is read first.
-    const answered = { ...turn, continues: undefined, messages, toolResults: results };
+    const answered = { ...turn, continues: undefined, messages, toolResults: results, resultFields };
     const newest = messages.at(-1);
     if (newest === undefined) return { ...answered, wantsPlan: false };
     checkContent(newest, items.length - 1, "input");

@@ -53,7 +53,7 @@ export function toPlaceError(cause: unknown, { previous, conversationId }: Reque
   if (previous !== undefined) return toReferenceError(cause, "message_not_found", toResponseId(previous));
   const error = toAppError(cause);
   if (conversationId === undefined || error.code !== "message_not_found") return error;
-  const detail = `Conversation with id '${toConversationId(conversationId)}' not found.`;
+  const detail = `Conversation with id "${toConversationId(conversationId)}" not found.`;
   return new AppError("conversation_not_found", detail, { detail, field: "conversation", cause });
 }
 

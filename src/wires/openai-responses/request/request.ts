@@ -65,7 +65,8 @@ const Sampling = z.object({
 });
 
 const metadataRule = "must be at most 16 texts of up to 512 characters, named in up to 64";
-const Metadata = z
+/** Up to 16 texts by their names. */
+export const Metadata = z
   .record(z.string().max(64, metadataRule), z.string(metadataRule).max(512, metadataRule), metadataRule)
   .refine((metadata) => Object.keys(metadata).length <= 16, metadataRule);
 
