@@ -29,7 +29,8 @@ async function run(
     case "schema": {
       const { loadSchema } = await import("./store/schema/schema.ts");
       const schema = await loadSchema(loadConfig().tables);
-      // More than a pipe holds: the process must not exit before its reader has taken it.
+      // More than a pipe holds: the process must not exit before its reader has taken it, or left, as `head`.
+      process.stdout.once("error", () => {});
       await new Promise<void>((resolve) => process.stdout.write(schema, () => resolve()));
       return 0;
     }

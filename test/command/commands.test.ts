@@ -62,6 +62,12 @@ describe("foreword", () => {
     assert.doesNotMatch(stdout, /public\.(?:conversations|messages|turns)\b/);
   });
 
+  test("schema ends quietly if its reader leaves before the end", async () => {
+    const command = new RunningCommand(["schema"], {}, folder.path);
+    command.closeOutput();
+    assert.deepEqual([await command.exit(), command.stderr], [0, ""]);
+  });
+
   test("migrate applies the schema to DATABASE_URL, can be repeated, and explains how to set DATABASE_URL", async () => {
     const url = await postgres.createDatabase("migrated");
     for (const said of [

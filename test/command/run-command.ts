@@ -73,6 +73,11 @@ export class RunningCommand {
     process.kill(-(this.#child.pid ?? 0), signal);
   }
 
+  /** Stops reading its output, as `head` does. */
+  closeOutput(): void {
+    this.#child.stdout.destroy();
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
