@@ -32,7 +32,10 @@ describe("an example", { timeout: 120_000 }, () => {
       assert.ok(readme.includes(`](${folder})`), "it is in the list");
       assert.match(readFileSync(join(examplesFolder, folder, "README.md"), "utf8"), /```sh\n/);
       if (folder === "curl" || folder === "copilotkit") return;
-      const { dependencies, devDependencies } = readPackage(join(examplesFolder, folder, "package.json"));
+      const { engines, dependencies, devDependencies } = readPackage(
+        join(examplesFolder, folder, "package.json"),
+      );
+      assert.deepEqual(engines, { node: ">=22.18" }, "the first that runs TypeScript");
       for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
         if (!version.startsWith("file:"))
           assert.equal(version, Object.entries(installed).find(([known]) => known === name)?.[1], name);
