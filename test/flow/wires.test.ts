@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { z } from "zod";
 import { arbitraryCutting, arbitraryReply, cut } from "../support/model/arbitrary-reply.ts";
 import { type ScriptedCall } from "../support/model/scripted-model.ts";
 import { readResponse, type AppResponse } from "../support/apps/start-app.ts";
@@ -17,8 +18,10 @@ import {
   readUiMessages,
   type Understood,
 } from "../support/clients/wire-readers.ts";
+import { toStreamEvents, type StreamEvent } from "../support/clients/stream-events.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 import { pickCount } from "../support/process/thoroughness.ts";
+import { useTools } from "./tools/use-tools.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
@@ -29,6 +32,10 @@ const arbitraryCalls = fc.array(
   fc.record({ name: fc.constantFrom("look", "count"), input: fc.dictionary(fc.string(), fc.jsonValue()) }),
   { maxLength: 3 },
 );
+/** Arguments without the keys that no JSON of the AI SDK may have. */
+const arbitraryInput = fc
+  .dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.jsonValue())
+  .filter((input) => !/__proto__|constructor/.test(JSON.stringify(input)));
 type Calls = typeof arbitraryCalls extends fc.Arbitrary<infer Value> ? Value : never;
 
 /** How a model's stream ends. */
@@ -160,6 +167,113 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
       },
     );
     await fc.assert(property, { numRuns: pickCount(20, 40) });
+  });
+});
+
+/** A call that the server ran, and the text of its result. */
+interface RunCall {
+  readonly name: unknown;
+  readonly input: unknown;
+  readonly output: unknown;
+}
+
+const McpResult = z.object({ content: z.tuple([z.object({ text: z.string() })]) });
+const State = z.object({
+  tools: z.tuple([z.object({ name: z.string(), input: z.string(), output: McpResult })]),
+});
+const McpCall = z.object({
+  type: z.literal("mcp_call"),
+  server_label: z.string(),
+  name: z.string(),
+  arguments: z.string(),
+  output: z.string(),
+});
+
+/** How each wire shows a call that the server ran; Chat Completions and plain text show none. */
+const shownCalls: Readonly<Record<string, (body: string) => RunCall>> = {
+  typed: (body) => {
+    const [call, result] = findEvents(body, "tool-call", "tool-result");
+    return {
+      name: call?.["name"],
+      input: JSON.parse(String(call?.["input"])),
+      output: toText(result?.["output"]),
+    };
+  },
+  json: (body) => {
+    const [{ name, input, output }] = State.parse(JSON.parse(body)).tools;
+    return { name, input: JSON.parse(input), output: toText(output) };
+  },
+  ui: (body) => {
+    const [call, result] = findEvents(body, "tool-input-available", "tool-output-available");
+    return { name: call?.["toolName"], input: call?.["input"], output: toText(result?.["output"]) };
+  },
+  responses: (body) => {
+    const items = readEvents(body).flatMap((event) => McpCall.safeParse(event["item"]).data ?? []);
+    const { server_label: server, name, arguments: input, output } = items.at(-1) ?? assert.fail(body);
+    return { name: `${server}__${name}`, input: JSON.parse(input), output };
+  },
+  run: (body) => {
+    const [call, result] = findEvents(body, "TOOL_CALL_START", "TOOL_CALL_RESULT");
+    const pieces = readEvents(body).filter(({ type }) => type === "TOOL_CALL_ARGS");
+    const input: unknown = JSON.parse(pieces.map(({ delta }) => String(delta)).join(""));
+    return { name: call?.["toolCallName"], input, output: toText(JSON.parse(String(result?.["content"]))) };
+  },
+};
+
+/** Returns the events of a stream, without the line that ends it on some wires. */
+function readEvents(body: string): readonly StreamEvent[] {
+  return toStreamEvents(body.replace("data: [DONE]\n\n", ""));
+}
+
+function findEvents(body: string, ...types: readonly string[]): readonly (StreamEvent | undefined)[] {
+  const events = readEvents(body);
+  return types.map((type) => events.find((event) => event.type === type));
+}
+
+function toText(output: unknown): string {
+  return McpResult.parse(output).content[0].text;
+}
+
+describe("a tool that the server runs", { timeout: 120_000 }, () => {
+  const model = useModel();
+  const toolServer = useTools("suite");
+  const app = useApp(model, () => ({ ...toolServer.variables }));
+  const requests: Readonly<Record<string, () => Promise<AppResponse>>> = {
+    typed: () => app.post("/stream-chat", question, { accept: "text/event-stream" }),
+    json: () => app.post("/stream-chat", question, { accept: "application/json" }),
+    ui: () => app.post("/api/chat", { id: randomUUID(), ...uiQuestion }),
+    responses: () => app.post("/v1/responses", { model: "scripted+plan", input: "Hi", stream: true }),
+    run: () =>
+      app.post("/ag-ui", {
+        threadId: randomUUID(),
+        runId: randomUUID(),
+        messages: [{ id: "m", role: "user", content: "Hi" }],
+      }),
+  };
+
+  test("is the same call with the same result on each wire that shows it, whatever they hold", async () => {
+    const property = fc.asyncProperty(
+      arbitraryInput,
+      // Of no text, Responses says so in words.
+      fc.string({ unit: "grapheme" }).filter((text) => text.trim() !== ""),
+      async (input, output) => {
+        toolServer.say(output);
+        for (const [wire, ask] of Object.entries(requests)) {
+          model.inOrder(
+            (call) => call.text("- Look\n").toolCall("w__look", input).finish("tool_calls"),
+            (call) => call.text("---RESPONSE---\nSo.").finish(),
+          );
+          const { body } = await ask();
+          const shown = shownCalls[wire]?.(body);
+          assert.deepEqual(
+            shown,
+            { name: "w__look", input: JSON.parse(JSON.stringify(input)), output },
+            wire,
+          );
+        }
+      },
+    );
+    await fc.assert(property, { numRuns: pickCount(10, 40) });
   });
 });
 

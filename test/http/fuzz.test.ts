@@ -14,7 +14,7 @@ import { OpenAiError } from "../support/clients/openai-wire.ts";
 
 const key = randomUUID();
 const mebibyte = 1024 * 1024;
-const bodyRoutes = ["/stream-chat", "/api/chat", "/v1/chat/completions"];
+const bodyRoutes = ["/stream-chat", "/api/chat", "/v1/chat/completions", "/v1/responses", "/ag-ui"];
 
 const Problem = z.strictObject({
   type: z.literal("about:blank"),
@@ -68,6 +68,14 @@ const arbitraryBody = fc.oneof(
   fc
     .tuple(word, arbitraryValue)
     .map(([name, value]) => JSON.stringify({ messages: [{ role: "user", sender: "user", [name]: value }] })),
+  arbitraryValue.map((input) => JSON.stringify({ model: "demo", input })),
+  fc.tuple(word, arbitraryValue).map(([name, value]) =>
+    JSON.stringify({
+      threadId: "t",
+      runId: name,
+      messages: [{ role: "user", content: "Hi", [name]: value }],
+    }),
+  ),
   fc.constantFrom(
     '{"__proto__":{"a":1}}',
     '{"constructor":{"prototype":{}}}',
