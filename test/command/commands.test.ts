@@ -112,7 +112,7 @@ describe("foreword", () => {
       assert.equal(code, 1);
       assert.match(
         stdout,
-        /^WRONG store +store_schema_missing: [^]*→ apply the schema again: `foreword migrate`, or paste `foreword schema`/m,
+        /^WRONG store +store_schema_missing: [^]*→ apply the schema: `foreword migrate`, or paste the output of `foreword schema`/m,
       );
     }
     await runSql(url, [schema]);

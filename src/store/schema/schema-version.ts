@@ -6,7 +6,7 @@ import { oldestSchemaVersion, schemaVersion } from "../database/database.ts";
 
 /** How to bring the schema to this server's version. */
 export const migrateAdvice =
-  "apply the schema again: `foreword migrate`, or paste `foreword schema` into Supabase's SQL editor";
+  "apply the schema: `foreword migrate`, or paste the output of `foreword schema` into Supabase's SQL editor";
 
 /** The server versions that a schema serves: from `servesFrom` to its own. */
 export interface SchemaRange {
