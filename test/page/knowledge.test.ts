@@ -51,7 +51,7 @@ describe("knowledge bases in the page", { timeout: 240_000, skip: withoutBrowser
       .waitFor();
     await assertAccessible(page);
     await button(page, words.close).click();
-    await page.locator(".composer-row button:focus", { hasText: en.chat.documents }).waitFor();
+    await button(page, en.chat.documents).and(page.locator(":focus")).waitFor();
     const picker = page.getByLabel(en.chat.knowledgeBase);
     assert.equal(await picker.inputValue(), "Harbour rules");
     model.say("- Look\n---RESPONSE---\nAt 04:12 [1].");

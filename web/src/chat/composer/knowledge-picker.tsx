@@ -29,8 +29,15 @@ export function KnowledgePicker({ choice: { bases, chosen, choose }, onOpen }: P
           ))}
         </select>
       )}
-      <button type="button" class="quiet" aria-haspopup="dialog" onClick={onOpen}>
-        {chat.documents}
+      <button
+        type="button"
+        class="quiet"
+        aria-haspopup="dialog"
+        aria-label={chat.documents}
+        title={chat.documents}
+        onClick={onOpen}
+      >
+        {bases.length > 0 ? <span aria-hidden="true">…</span> : chat.documents}
       </button>
     </>
   );
