@@ -56,6 +56,8 @@ export class DocumentList {
     problem: undefined,
   });
   readonly #services: DocumentListServices;
+  /** Whether the server has had no document of it: there is nothing to read. */
+  #isNew: boolean;
   /** Whether the panel shows it. */
   #isShown = false;
   #sending = Promise.resolve();
@@ -64,14 +66,17 @@ export class DocumentList {
   #timer: { cancel(): void } | undefined;
   #count = 0;
 
-  constructor(services: DocumentListServices, name: string) {
+  /** @param isNew whether the server does not have it yet. */
+  constructor(services: DocumentListServices, name: string, isNew = false) {
     this.#services = services;
+    this.#isNew = isNew;
     this.name = name;
   }
 
   /** Reads the newest documents, and follows those that are being read. A new knowledge base has none. */
   async show(): Promise<void> {
     this.#isShown = true;
+    if (this.#isNew) return this.#put([]);
     const { phase } = this.store.state;
     this.#set({ phase: phase === "ready" ? "ready" : "loading", problem: undefined });
     await this.#read(pageSize);
@@ -131,6 +136,7 @@ export class DocumentList {
     try {
       const document = await bases.add(this.name, upload.file);
       this.#deleted.delete(document.id);
+      this.#isNew = false;
       this.dismiss(upload);
       this.#put([document, ...this.store.state.documents.filter(({ id }) => id !== document.id)]);
       await onChange();

@@ -117,5 +117,6 @@ function createList(knowledge: UserBases, name: string): DocumentList {
       sendBy(file, async (input, init) => await sendFile(input, init, onProgress)),
     onChange: async () => await knowledge.refresh().catch(() => {}), // what it has stays
   };
-  return new DocumentList(services, name);
+  const isKnown = knowledge.store.state?.some((base) => base.name === name) !== false;
+  return new DocumentList(services, name, !isKnown);
 }
