@@ -1,4 +1,4 @@
--- Foreword's schema, version 11: tables, row level security and every function the server calls.
+-- Foreword's schema, version 12: tables, row level security and every function the server calls.
 -- Built from sql/ by `npm run schema`: change the pieces there, not this file. Paste it whole into Supabase's
 -- SQL editor, or apply it with `foreword migrate`. It may be applied again at any time, also over the two
 -- tables of the service that Foreword replaces: their rows stay. Postgres 15 to 18. `foreword schema` prints
@@ -35,7 +35,7 @@ end $$;
 -- The functions know the version: they have the same names whatever the tables are called.
 do $$
 declare
-  c_version constant integer := 11;
+  c_version constant integer := 12;
   v_version integer;
   v_tables regclass[];
   v_attempts integer := 0;
@@ -62,7 +62,8 @@ begin
       select to_regclass(name)
         from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
         'public.turn_events', 'public.turn_waits', 'public.context_summaries', 'public.deleted_conversations',
-        'public.daily_usage', 'public.request_counts']) name
+        'public.daily_usage', 'public.request_counts', 'public.knowledge_bases', 'public.documents',
+        'public.passages']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop
       begin
@@ -509,6 +510,18 @@ $step$),
       (18, 10, 'public.turns', array['request']::text[], $step$
 alter table public.turns
   add column if not exists request jsonb; -- the parts of the request that its wire repeats
+$step$),
+      (19, 12, 'public.documents', array['embedding_model', 'embedded_count', 'embedded_at', 'embedding_lease_id', 'embedding_lease_until']::text[], $step$
+alter table public.documents
+  add column if not exists embedding_model text, -- that made the vectors of its passages, with their width
+  add column if not exists embedded_count integer not null default 0, -- how many passages, from the first on
+  add column if not exists embedded_at timestamptz, -- when the last of them came
+  add column if not exists embedding_lease_id uuid,
+  add column if not exists embedding_lease_until timestamptz;
+$step$),
+      (20, 12, 'public.knowledge_bases', array['embedded_at']::text[], $step$
+alter table public.knowledge_bases
+  add column if not exists embedded_at timestamptz; -- when passages of it were last taken to be embedded
 $step$)
     ) as s (step, version, on_table, columns, statements)
     order by s.step
@@ -693,6 +706,8 @@ begin
     $sql$create index documents_base_idx on public.documents (knowledge_base_id, created_at desc, id desc)$sql$,
     $sql$create index documents_waiting_idx on public.documents (created_at) where state = 'waiting'$sql$,
     $sql$create index passages_words_idx on public.passages using gin (words) with (fastupdate = off)$sql$,
+    $sql$create index documents_embedding_idx on public.documents (embedding_model, (passage_count - embedded_count))
+      where state = 'ready'$sql$,
     $sql$create index messages_order_idx on public.messages (conversation_id, created_at)$sql$,
     $sql$create unique index messages_id_idx on public.messages (conversation_id, id)$sql$,
     $sql$create unique index messages_digest_idx on public.messages (conversation_id, digest)$sql$,
@@ -838,6 +853,52 @@ begin
   end if;
 end $$;
 
+-- The vectors of passages, if this database has the extension `vector` (pgvector), or can create it. Apply
+-- this file again once it was installed. Nothing else needs the extension.
+do $$
+declare
+  v_schema text;
+begin
+  if not exists (select from pg_extension e where e.extname = 'vector') then
+    begin
+      -- Supabase keeps extensions in a schema of their own.
+      execute format('create extension vector schema %I',
+        case when to_regnamespace('extensions') is null then 'public' else 'extensions' end);
+    exception when feature_not_supported or undefined_file or insufficient_privilege then null;
+    end;
+  end if;
+  select n.nspname into v_schema
+    from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector';
+  if v_schema is null or exists (
+    select from pg_attribute a where a.attrelid = to_regclass('public.passage_vectors') and a.attname = 'vector'
+      and not a.attisdropped
+  ) then
+    return;
+  end if;
+  if not has_schema_privilege('service_role', v_schema, 'usage') then
+    begin
+      execute format('grant usage on schema %I to service_role', v_schema);
+    exception when insufficient_privilege then null;
+    end;
+  end if;
+  drop table if exists public.passage_vectors; -- it lost its vectors with the extension
+  execute format($table$
+create table if not exists public.passage_vectors (
+  document_id uuid not null,
+  ordinal integer not null,
+  user_id uuid, -- of the document
+  knowledge_base_id uuid not null,
+  model text not null, -- as documents.embedding_model
+  vector %I.vector not null, -- of length 1, and of any width: it is compared with those of its model only
+  primary key (document_id, ordinal),
+  foreign key (document_id, ordinal) references public.passages (document_id, ordinal) on delete cascade
+)$table$, v_schema);
+  -- There is no other index: a search computes all distances in one knowledge base. An approximate index
+  -- finds the nearest passages of all users first, and often none of the one who asks.
+  create index passage_vectors_base_idx on public.passage_vectors (knowledge_base_id, model);
+  update public.documents set embedding_model = null, embedded_count = 0 where embedding_model is not null;
+end $$;
+
 -- Access. --------------------------------------------------------------------------------------------------
 
 -- Users read and write their own conversations and messages, and only read their turns, pieces, items,
@@ -875,8 +936,10 @@ begin
     'public.request_counts',
     'public.message_words',
     'public.title_words',
-    'public.word_backlog'
+    'public.word_backlog',
+    'public.passage_vectors'
   ] loop
+    continue when to_regclass(v_table) is null; -- it needs an extension
     -- Servers may connect as the owner of the functions, though another role applies this file.
     if v_owner <> current_user and v_table not in ('public.conversations', 'public.messages') and exists (
       select from pg_class c where c.oid = v_table::regclass and pg_get_userbyid(c.relowner) = current_user
@@ -911,6 +974,8 @@ begin
     $sql$create policy documents_read_own on public.documents for select to authenticated
       using (user_id = (select auth.uid()))$sql$,
     $sql$create policy passages_read_own on public.passages for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy passage_vectors_read_own on public.passage_vectors for select to authenticated
       using (user_id = (select auth.uid()))$sql$,
     $sql$create policy messages_read_own on public.messages for select to authenticated
       using (user_id = (select auth.uid()))$sql$,
@@ -956,7 +1021,8 @@ begin
       using (user_id = (select auth.uid()))$sql$
   ] loop
     v_name := substring(v_statement from 'policy (\w+)');
-    v_table := substring(v_statement from 'policy \w+ on (\S+)')::regclass;
+    v_table := substring(v_statement from 'policy \w+ on (\S+)');
+    continue when to_regclass(v_table) is null;
     for v_attempt in 1 .. 2 loop
       select md5(concat_ws(' ', v_statement, p.polcmd, p.polpermissive, p.polroles::text,
           pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)))
@@ -972,6 +1038,9 @@ begin
       end if;
     end loop;
   end loop;
+  if to_regclass('public.passage_vectors') is not null then
+    grant select on public.passage_vectors to authenticated;
+  end if;
 end $$;
 
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
@@ -1209,8 +1278,8 @@ end $$;
 create or replace function foreword.check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if coalesce((argument ->> 'schema_version')::integer, 0) not between 9 and 11 then
-    raise exception 'this schema has version 11 and serves servers from version 9 on, the server asks for %', argument ->> 'schema_version'
+  if coalesce((argument ->> 'schema_version')::integer, 0) not between 9 and 12 then
+    raise exception 'this schema has version 12 and serves servers from version 9 on, the server asks for %', argument ->> 'schema_version'
       using errcode = 'FW001';
   end if;
 end $$;
@@ -2117,6 +2186,15 @@ language sql immutable set search_path = '' as $$
       then p_metadata -> 'tools' else '[]' end) with ordinality as t (tool, place)
 $$;
 
+-- Returns the schema of the type `vector` if vectors of passages can be stored, else null. Functions name it
+-- in dynamic SQL only, so that they work without the extension.
+create or replace function foreword.vector_schema() returns text
+language sql stable set search_path = '' as $$
+  select n.nspname::text
+    from pg_attribute a join pg_type t on t.oid = a.atttypid join pg_namespace n on n.oid = t.typnamespace
+    where a.attrelid = to_regclass('public.passage_vectors') and a.attname = 'vector' and not a.attisdropped
+$$;
+
 -- Becomes the user, if there is one; unowned rows are read as the service.
 -- @param schema_version, user_id
 create or replace function public.chat_become_caller(argument jsonb) returns void
@@ -2155,7 +2233,7 @@ begin
     perform public.chat_check_version(argument);
   end if;
   return jsonb_build_object(
-    'version', 11,
+    'version', 12,
     'serves_from', 9,
     'caller', current_user,
     'tables', (
@@ -2190,9 +2268,11 @@ begin
     'public.request_counts',
     'public.message_words',
     'public.title_words',
-    'public.word_backlog'
-      ]) as name join pg_class c on c.oid = name::regclass
+    'public.word_backlog',
+    'public.passage_vectors'
+      ]) as name join pg_class c on c.oid = to_regclass(name)
     ),
+    'has_vectors', foreword.vector_schema() is not null,
     'functions', (
       select jsonb_object_agg(p.proname, jsonb_build_object(
         'anon', has_function_privilege('anon', p.oid, 'execute'),
@@ -2249,12 +2329,15 @@ begin
     'public.chat_take_deleted_objects(jsonb)',
     'public.chat_delete_documents(jsonb)',
     'public.chat_find_passages(jsonb)',
+    'public.chat_find_similar(jsonb)',
     'public.chat_list_documents(jsonb)',
     'public.chat_list_knowledge_bases(jsonb)',
     'public.chat_read_document(jsonb)',
     'public.chat_save_document(jsonb)',
     'public.chat_save_passages(jsonb)',
-    'public.chat_take_document(jsonb)'
+    'public.chat_save_vectors(jsonb)',
+    'public.chat_take_document(jsonb)',
+    'public.chat_take_unembedded(jsonb)'
       ]) as name join pg_proc p on p.oid = name::regprocedure
     ),
     'internal_functions', (
@@ -2292,7 +2375,8 @@ begin
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',
-    'foreword.trim_tools(jsonb)'
+    'foreword.trim_tools(jsonb)',
+    'foreword.vector_schema()'
       ]) as name where name::regprocedure is not null
     ),
     'steps', (
@@ -4820,6 +4904,61 @@ begin
   return v_found;
 end $$;
 
+-- Returns the passages of a knowledge base whose vectors are nearest to a question's, by the distances to all
+-- of them. It runs as the service, and reads one knowledge base. Since version 12.
+-- @param owner the user, or null
+-- @param knowledge_base its name
+-- @param model as in chat_take_unembedded
+-- @param vector the question's, of length 1, as a text
+-- @param limit
+-- @param others [{document_id, ordinal}] of passages that are returned as well, if they have a vector
+-- @returns {is_available: whether vectors can be stored, passages: [{document_id, document_name, ordinal,
+--   page, heading, text, similarity: the cosine}], the nearest first; those of `others` without a text}
+create or replace function public.chat_find_similar(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  v_owner uuid := (argument ->> 'owner')::uuid;
+  v_schema text := foreword.vector_schema();
+  v_base uuid;
+  v_found jsonb;
+begin
+  perform public.chat_check_version(argument);
+  if v_schema is null then
+    return '{"is_available": false, "passages": []}';
+  end if;
+  select b.id into v_base from public.knowledge_bases b
+    where b.name = argument ->> 'knowledge_base'
+      and (b.user_id = v_owner or (v_owner is null and b.user_id is null));
+  execute format($sql$
+    with near as materialized (
+      select v.document_id, v.ordinal, v.vector operator(%1$I.<#>) %2$L::%1$I.vector as distance
+        from public.passage_vectors v where v.knowledge_base_id = $1 and v.model = $2
+        order by distance limit $3
+    ), others as materialized (
+      select v.document_id, v.ordinal, v.vector operator(%1$I.<#>) %2$L::%1$I.vector as distance
+        from jsonb_to_recordset($4) as o (document_id uuid, ordinal integer)
+          cross join lateral (select * from public.passage_vectors f
+            where f.document_id = o.document_id and f.ordinal = o.ordinal limit 1) v
+        where v.knowledge_base_id = $1 and v.model = $2
+    ), found as (
+      select n.*, p.page, p.heading, p.text, d.name from near n
+          -- With a limit the planner looks each up, and does not read all passages.
+          cross join lateral (select * from public.passages f
+            where f.document_id = n.document_id and f.ordinal = n.ordinal limit 1) p
+          cross join lateral (select * from public.documents f where f.id = n.document_id limit 1) d
+        where not exists (select from others o where (o.document_id, o.ordinal) = (n.document_id, n.ordinal))
+      union all
+      select o.*, null, null, null, null from others o
+    )
+    select coalesce(jsonb_agg(jsonb_build_object('document_id', f.document_id, 'document_name', f.name,
+        'ordinal', f.ordinal, 'page', f.page, 'heading', f.heading, 'text', f.text, 'similarity', -f.distance)
+        order by f.distance, f.document_id, f.ordinal), '[]') from found f
+    $sql$, v_schema, argument ->> 'vector')
+    into v_found
+    using v_base, argument ->> 'model', (argument ->> 'limit')::integer, coalesce(argument -> 'others', '[]');
+  return jsonb_build_object('is_available', true, 'passages', v_found);
+end $$;
+
 -- Returns documents of the user, newest first. Since version 11.
 -- @param user_id or null
 -- @param document_id of the only one wanted, or null
@@ -4827,7 +4966,8 @@ end $$;
 -- @param limit
 -- @param before {created_at, id} of the last document of the page before, or null
 -- @returns [{id, knowledge_base, name, type, size_bytes, state, error_code, pages_read, pages, passage_count,
---   created_at}], or {missing: true} if there is no such knowledge base
+--   embedded_count: how many passages have a vector, since version 12, created_at}], or {missing: true} if
+--   there is no such knowledge base
 create or replace function public.chat_list_documents(argument jsonb) returns jsonb
 language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
@@ -4847,7 +4987,7 @@ begin
   return coalesce((
     select jsonb_agg(to_jsonb(l) order by l.created_at desc, l.id desc) from (
       select d.id, b.name as knowledge_base, d.name, d.type, d.size_bytes, d.state, d.error_code, d.pages_read,
-          d.pages, d.passage_count, d.created_at
+          d.pages, d.passage_count, d.embedded_count, d.created_at
         from public.documents d join public.knowledge_bases b on b.id = d.knowledge_base_id
         where (v_id is null or d.id = v_id) and (v_base is null or d.knowledge_base_id = v_base)
           and d.user_id is not distinct from v_user
@@ -5025,6 +5165,37 @@ begin
   return '{"is_held": true, "is_full": false, "more": false}';
 end $$;
 
+-- Stores vectors of passages that were taken to be embedded. It may be repeated. Since version 12.
+-- @param document_id, lease_id, model as in chat_take_unembedded
+-- @param vectors [{ordinal, vector: its text}] of length 1
+-- @param next the ordinal of the first passage without a vector, besides those that cannot have one
+-- @param lease_ms how long the document is left to this lease from now on, or null to give it back
+-- @returns {is_held: whether the document still was this lease's}
+create or replace function public.chat_save_vectors(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' set plan_cache_mode = force_custom_plan as $$
+declare
+  v_id uuid := (argument ->> 'document_id')::uuid;
+  v_schema text := foreword.vector_schema();
+begin
+  perform public.chat_check_version(argument);
+  update public.documents d
+    set embedded_count = (argument ->> 'next')::integer, embedded_at = clock_timestamp(),
+      embedding_lease_until = clock_timestamp() + (argument ->> 'lease_ms')::integer * interval '1 millisecond'
+    where d.id = v_id and d.embedding_lease_id = (argument ->> 'lease_id')::uuid and d.state = 'ready'
+      and d.embedding_model = argument ->> 'model' and v_schema is not null;
+  if not found then
+    return '{"is_held": false}';
+  end if;
+  execute format($sql$
+    insert into public.passage_vectors (document_id, ordinal, user_id, knowledge_base_id, model, vector)
+      select p.document_id, p.ordinal, p.user_id, p.knowledge_base_id, $3, n.vector::%I.vector
+        from jsonb_to_recordset($2) as n (ordinal integer, vector text)
+          join public.passages p on p.document_id = $1 and p.ordinal = n.ordinal
+      on conflict (document_id, ordinal) do update set model = excluded.model, vector = excluded.vector
+    $sql$, v_schema) using v_id, argument -> 'vectors', argument ->> 'model';
+  return '{"is_held": true}';
+end $$;
+
 -- Takes a document to be read: of the knowledge base that has waited longest, so that one with many documents
 -- does not hold up the others. Nothing here waits for another transaction's lock. Since version 11.
 -- @param lease_id a new id
@@ -5060,6 +5231,63 @@ begin
   return jsonb_build_object('document', jsonb_build_object('id', v_document.id, 'user_id', v_document.user_id,
     'knowledge_base_id', v_document.knowledge_base_id, 'name', v_document.name,
     'type', v_document.type, 'attempts', v_document.attempts + 1));
+end $$;
+
+-- Takes passages to be embedded: of a document that has been read, of the knowledge base that has waited
+-- longest. A document with vectors of another model loses them one by one, as those of this model come; not
+-- while that model may be at work, as it is when servers are replaced one after the other.
+-- Since version 12.
+-- @param model with its width, or null only to find out whether vectors can be stored
+-- @param lease_id a new id
+-- @param lease_ms how long the document is left to this lease
+-- @param settled_ms how long ago another model's last vector must have come
+-- @param limit of passages
+-- @returns {is_available: whether vectors can be stored, document: null, or {id, passage_count, passages:
+--   [{ordinal, heading, text}]}}
+create or replace function public.chat_take_unembedded(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set plan_cache_mode = force_custom_plan as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_model text := argument ->> 'model';
+  v_settled timestamptz := v_now - (argument ->> 'settled_ms')::integer * interval '1 millisecond';
+  v_document public.documents;
+  v_first integer;
+begin
+  perform public.chat_check_version(argument);
+  if foreword.vector_schema() is null then
+    return '{"is_available": false, "document": null}';
+  end if;
+  select d.* into v_document
+    from (
+      -- Each alternative is a range of the index.
+      select c.id from public.documents c
+        where c.state = 'ready' and (c.embedding_lease_until is null or c.embedding_lease_until < v_now)
+          and (c.embedding_model is null
+            or (c.embedding_model = v_model and c.passage_count - c.embedded_count > 0)
+            or (c.embedding_model < v_model and c.embedded_at < v_settled)
+            or (c.embedding_model > v_model and c.embedded_at < v_settled))
+        limit 500) w
+      join public.documents d on d.id = w.id join public.knowledge_bases b on b.id = d.knowledge_base_id
+    where d.embedding_lease_until is null or d.embedding_lease_until < v_now
+    order by b.embedded_at nulls first, d.created_at limit 1 for update of d skip locked;
+  if not found or v_model is null then
+    return '{"is_available": true, "document": null}';
+  end if;
+  v_first := case when v_document.embedding_model = v_model then v_document.embedded_count else 0 end;
+  update public.documents d
+    set embedding_model = v_model, embedded_count = v_first, embedding_lease_id = (argument ->> 'lease_id')::uuid,
+      embedded_at = v_now,
+      embedding_lease_until = v_now + (argument ->> 'lease_ms')::integer * interval '1 millisecond'
+    where d.id = v_document.id;
+  update public.knowledge_bases set embedded_at = v_now where id in (
+    select b.id from public.knowledge_bases b where b.id = v_document.knowledge_base_id for update skip locked);
+  return jsonb_build_object('is_available', true, 'document', jsonb_build_object('id', v_document.id,
+    'passage_count', v_document.passage_count,
+    'passages', (
+      select coalesce(jsonb_agg(to_jsonb(l) order by l.ordinal), '[]') from (
+        select p.ordinal, p.heading, p.text from public.passages p
+          where p.document_id = v_document.id and p.ordinal >= v_first
+          order by p.ordinal limit (argument ->> 'limit')::integer) l)));
 end $$;
 
 -- Functions that only servers of earlier versions called.
@@ -5133,12 +5361,15 @@ begin
     'public.chat_take_deleted_objects(jsonb)',
     'public.chat_delete_documents(jsonb)',
     'public.chat_find_passages(jsonb)',
+    'public.chat_find_similar(jsonb)',
     'public.chat_list_documents(jsonb)',
     'public.chat_list_knowledge_bases(jsonb)',
     'public.chat_read_document(jsonb)',
     'public.chat_save_document(jsonb)',
     'public.chat_save_passages(jsonb)',
+    'public.chat_save_vectors(jsonb)',
     'public.chat_take_document(jsonb)',
+    'public.chat_take_unembedded(jsonb)',
     'public.chat_bury_conversations()',
     'public.chat_count_deleted_turns()',
     'public.chat_count_path()',
@@ -5181,7 +5412,8 @@ begin
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',
-    'foreword.trim_tools(jsonb)'
+    'foreword.trim_tools(jsonb)',
+    'foreword.vector_schema()'
     ] loop
       if (select pg_get_userbyid(p.proowner) = current_user from pg_proc p
         where p.oid = v_function::regprocedure) then
@@ -5243,12 +5475,15 @@ begin
     'public.chat_take_deleted_objects(jsonb)',
     'public.chat_delete_documents(jsonb)',
     'public.chat_find_passages(jsonb)',
+    'public.chat_find_similar(jsonb)',
     'public.chat_list_documents(jsonb)',
     'public.chat_list_knowledge_bases(jsonb)',
     'public.chat_read_document(jsonb)',
     'public.chat_save_document(jsonb)',
     'public.chat_save_passages(jsonb)',
-    'public.chat_take_document(jsonb)'
+    'public.chat_save_vectors(jsonb)',
+    'public.chat_take_document(jsonb)',
+    'public.chat_take_unembedded(jsonb)'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
     execute format('grant execute on function %s to service_role', v_function::regprocedure);
@@ -5298,7 +5533,8 @@ begin
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',
-    'foreword.trim_tools(jsonb)'
+    'foreword.trim_tools(jsonb)',
+    'foreword.vector_schema()'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
   end loop;
@@ -5336,7 +5572,8 @@ begin
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',
-    'foreword.trim_tools(jsonb)'
+    'foreword.trim_tools(jsonb)',
+    'foreword.vector_schema()'
   ] loop
     execute format('grant execute on function %s to service_role, %s', v_function::regprocedure, v_owner);
   end loop;

@@ -26,6 +26,8 @@ begin;
 
 \ir foreign-keys.sql
 
+\ir passage-vectors.sql
+
 -- Access. --------------------------------------------------------------------------------------------------
 
 \ir policies.sql

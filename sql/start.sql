@@ -29,7 +29,8 @@ begin
       select to_regclass(name)
         from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
         'public.turn_events', 'public.turn_waits', 'public.context_summaries', 'public.deleted_conversations',
-        'public.daily_usage', 'public.request_counts']) name
+        'public.daily_usage', 'public.request_counts', 'public.knowledge_bases', 'public.documents',
+        'public.passages']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop
       begin

@@ -28,6 +28,7 @@ import { knowledgeRoutes } from "./knowledge/routes.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { createGrounding } from "./grounding/create-grounding.ts";
+import type { EmbeddingSettings } from "./grounding/embeddings/settings.ts";
 import type { WebSearchSettings } from "./grounding/web/settings.ts";
 import { createModels, createTitleModel, type ModelTools } from "./model/create-models.ts";
 import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
@@ -77,6 +78,8 @@ export interface AppOptions {
   /** Prices by model name; other models have none. */
   readonly prices: Prices;
   readonly knowledge: KnowledgeOptions;
+  /** The server of embeddings; `undefined` if documents are found by their words alone. */
+  readonly embeddings: EmbeddingSettings | undefined;
   readonly toolLimits: ToolLimits;
   /** The servers whose tools turns may use; `undefined` if there are none. */
   readonly toolServers: ToolServersOptions | undefined;
@@ -136,7 +139,7 @@ export async function createApp(
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
   const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
-  const knowledge = createKnowledge(options, store, clock, observe);
+  const knowledge = await createKnowledge(options, store, clock, observe);
   const grounding = createGrounding(options.webSearch, knowledge?.search, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));

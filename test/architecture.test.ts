@@ -48,7 +48,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "page",
   ],
   config: ["base", "model", "tools", "grounding", "app.ts"],
-  command: ["base", "turn", "model", "store", "tools", "config", "observe", "app.ts"],
+  command: ["base", "turn", "model", "store", "tools", "grounding", "config", "observe", "app.ts"],
   "main.ts": ["command", "config", "store"],
 };
 
@@ -63,6 +63,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "ipaddr.js": ["grounding"],
   pg: ["store"],
   "@electric-sql/pglite": ["store"],
+  "@electric-sql/pglite-pgvector": ["store"],
   "@supabase/supabase-js": ["store"],
   "@modelcontextprotocol/client": ["tools"],
   "@modelcontextprotocol/client/stdio": ["tools"],
@@ -79,6 +80,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 /** The files that open connections, besides packages in their homes: addresses are the operator's. */
 const connecting: readonly string[] = [
   "auth/key-set.ts",
+  "command/status/status.ts",
+  "grounding/embeddings/embedding-server.ts",
   "grounding/web/page-reader.ts", // and those that the search engine has found
   "grounding/web/public-connector.ts",
   "grounding/web/search-engine.ts",

@@ -68,9 +68,10 @@ async function searchStore(
       caller: { userId, accessToken: undefined },
       messages: [],
     };
+    const { signal } = new AbortController();
     const found: (readonly string[])[] = [];
     for (const { question } of questions) {
-      const sources = await search.find(question, request);
+      const sources = await search.find(question, request, signal);
       found.push(sources?.slice(0, limit).map(({ text }) => text) ?? []);
     }
     return found;

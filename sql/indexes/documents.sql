@@ -3,3 +3,6 @@ create index documents_base_idx on public.documents (knowledge_base_id, created_
 create index documents_waiting_idx on public.documents (created_at) where state = 'waiting';
 
 create index passages_words_idx on public.passages using gin (words) with (fastupdate = off);
+
+create index documents_embedding_idx on public.documents (embedding_model, (passage_count - embedded_count))
+  where state = 'ready';

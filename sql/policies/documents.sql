@@ -6,3 +6,6 @@ create policy documents_read_own on public.documents for select to authenticated
 
 create policy passages_read_own on public.passages for select to authenticated
   using (user_id = (select auth.uid()));
+
+create policy passage_vectors_read_own on public.passage_vectors for select to authenticated
+  using (user_id = (select auth.uid()));

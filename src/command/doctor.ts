@@ -15,9 +15,11 @@ import {
 } from "../store/schema/schema-version.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Finding } from "./finding.ts";
+import { vectorAdvice } from "../observe/log-observer.ts";
 import { createTextCensor } from "../observe/logger.ts";
-import { checkModels } from "./model-check.ts";
-import { checkTools } from "./tools-check.ts";
+import { checkEmbeddings } from "./checks/embeddings-check.ts";
+import { checkModels } from "./checks/model-check.ts";
+import { checkTools } from "./checks/tools-check.ts";
 import { toStoreAdvice } from "./store-advice.ts";
 
 /** A user who does not exist: rows that this one sees, every user sees. */
@@ -25,6 +27,7 @@ const stranger = "ffffffff-ffff-4fff-bfff-ffffffffffff";
 
 const Description = z.object({
   caller: z.string(),
+  has_vectors: z.boolean().default(false),
   tables: z.record(
     z.string(),
     z.object({
@@ -66,7 +69,8 @@ export async function doctor(
   if (app.auth.type === "keys") print(toKeyNames(app.auth));
   for (const finding of await checkModels(app.model)) print(finding);
   for (const finding of await checkTools(app.toolServers)) print(finding);
-  for (const finding of await checkStore(app.store)) print(finding);
+  for (const finding of await checkEmbeddings(app.embeddings)) print(finding);
+  for (const finding of await checkStore(app.store, app.embeddings !== undefined)) print(finding);
   for (const finding of checkJournal(app.store)) print(finding);
   return isWell ? 0 : 1;
 }
@@ -77,7 +81,7 @@ function toKeyNames({ keys }: Extract<AppOptions["auth"], { readonly type: "keys
   return { subject: "API keys", isWell: true, text: names.join(", ") };
 }
 
-async function checkStore(options: AppOptions["store"]): Promise<readonly Finding[]> {
+async function checkStore(options: AppOptions["store"], needsVectors: boolean): Promise<readonly Finding[]> {
   const subject = "store";
   if (options.type === "none") return [{ subject, isWell: true, text: "none: CHAT_STORE_ENABLED is false" }];
   if (options.type === "supabase" && options.supabase.usesCallerToken)
@@ -86,7 +90,7 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
     const database = await openDatabase(options, systemClock, () => {});
     try {
       await database.opened;
-      return await checkDatabase(database, options);
+      return await checkDatabase(database, options, needsVectors);
     } finally {
       await database.close();
     }
@@ -139,9 +143,18 @@ async function checkReducedStore(options: AppOptions["store"]): Promise<Finding>
   };
 }
 
-async function checkDatabase(database: Database, options: StoreOptions): Promise<readonly Finding[]> {
+async function checkDatabase(
+  database: Database,
+  options: StoreOptions,
+  needsVectors: boolean,
+): Promise<readonly Finding[]> {
   const description = await database.call("chat_describe_schema", {}, service);
-  const { caller, tables, functions } = parse(Description, description, "store_refused");
+  const {
+    caller,
+    tables,
+    functions,
+    has_vectors: hasVectors,
+  } = parse(Description, description, "store_refused");
   const openTables = Object.fromEntries(
     Object.entries(tables).filter(([, table]) => !table.row_level_security || table.policies === 0),
   );
@@ -178,8 +191,17 @@ async function checkDatabase(database: Database, options: StoreOptions): Promise
       "wrongly granted",
     ),
     judge("row security", openTables, `on for ${toNames(tables)}`, "off, or no policy"),
+    ...(needsVectors ? [toVectorFinding(hasVectors)] : []),
     await checkIsolation(database, options),
   ];
+}
+
+/** Without vectors everything works by words. */
+function toVectorFinding(hasVectors: boolean): Finding {
+  const subject = "vectors";
+  if (hasVectors) return { subject, isWell: true, text: "can be stored" };
+  const text = "cannot be stored: documents are found by their words alone";
+  return { subject, isWell: true, isWarning: true, text, fix: vectorAdvice.extension };
 }
 
 /** Checks the schema's version. An older version that this server can use is fine, but worth upgrading. */

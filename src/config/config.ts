@@ -7,8 +7,10 @@ import { findPageKey } from "./page-key.ts";
 import { findBrokenRules, findOverridden, imageShare } from "./rules.ts";
 import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
-import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
+import { findSecrets } from "./secrets.ts";
+import { Environment, Flag, variableNames } from "./variables.ts";
 import { toWebSearch } from "./web-search.ts";
+import { toEmbeddings } from "./embeddings.ts";
 import { findMisspelt } from "./misspelt-names.ts";
 import { findTitleFaults, findUnpriced, readModels, toModelOptions } from "./models/model-options.ts";
 import type { ModelsFile } from "./models/models-file.ts";
@@ -191,6 +193,7 @@ function toConfig(
       },
       toolServers: toolServers.options,
       webSearch: toWebSearch(environment),
+      embeddings: toEmbeddings(environment),
       toolLimits: {
         maxSteps: environment.TOOL_MAX_STEPS,
         maxToolsMs: environment.TOOL_MAX_SECONDS * 1000,
@@ -284,5 +287,5 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
       supabase: { url: environment.SUPABASE_URL, key, usesCallerToken },
     };
   }
-  return { ...journal, type: "embedded", tables };
+  return { ...journal, type: "embedded", tables, hasVectors: environment.EMBEDDINGS_MODEL !== undefined };
 }

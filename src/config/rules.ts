@@ -26,6 +26,7 @@ const otherTables = [
   "knowledge_bases",
   "documents",
   "passages",
+  "passage_vectors",
   "daily_costs",
 ];
 const tableVariables = [
@@ -83,6 +84,14 @@ const nameRules: readonly Rule<Given>[] = [
   requires("SUPABASE_BUCKET", "SUPABASE_SERVICE_ROLE_KEY"),
   requires("DATABASE_CA", "DATABASE_URL"),
   requires("METRICS_HOST", "METRICS_PORT"),
+  ...["BASE_URL", "API_KEY", "DIMENSIONS", "QUERY_PREFIX", "PASSAGE_PREFIX"].map((name) =>
+    requires(`EMBEDDINGS_${name}`, "EMBEDDINGS_MODEL"),
+  ),
+  {
+    isBroken: ({ names }) =>
+      names.has("EMBEDDINGS_MODEL") && !names.has("EMBEDDINGS_BASE_URL") && !names.has("EMBEDDINGS_API_KEY"),
+    advice: "EMBEDDINGS_MODEL requires EMBEDDINGS_BASE_URL, or EMBEDDINGS_API_KEY for OpenAI's own",
+  },
   requires("SEARCH_BASE_URL", "SEARCH_ENGINE"),
   requires("SEARCH_API_KEY", "SEARCH_ENGINE"),
   requires("SEARCH_ALLOWED_HOSTS", "SEARCH_ENGINE"),

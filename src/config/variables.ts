@@ -1,7 +1,6 @@
 /** Every variable, with its default, its range and the sentence for an invalid value. */
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
-import { unescape } from "node:querystring";
 import { z } from "zod";
 import { searchEngines } from "../grounding/web/settings.ts";
 import { ApiKeys } from "./api-keys.ts";
@@ -194,6 +193,12 @@ export const Environment = z.object({
   SEARCH_BASE_URL: HttpUrl.optional(),
   SEARCH_API_KEY: HeaderText.optional(),
   SEARCH_ALLOWED_HOSTS: Hosts.optional(),
+  EMBEDDINGS_BASE_URL: HttpUrl.optional(),
+  EMBEDDINGS_API_KEY: HeaderText.optional(),
+  EMBEDDINGS_MODEL: z.string().max(500, "must be at most 500 characters").optional(),
+  EMBEDDINGS_DIMENSIONS: wholeNumber(1, 16_000).optional(),
+  EMBEDDINGS_QUERY_PREFIX: z.string().max(500, "must be at most 500 characters").default(""),
+  EMBEDDINGS_PASSAGE_PREFIX: z.string().max(500, "must be at most 500 characters").default(""),
   TOOL_MAX_STEPS: wholeNumber(1, 64).default(8),
   TOOL_MAX_SECONDS: wholeNumber(1, 3_600).default(90),
   TOOL_APPROVAL_MINUTES: wholeNumber(1, 43_200).default(1_440),
@@ -220,24 +225,6 @@ export type Environment = z.infer<typeof Environment>;
 
 /** The names of all variables. */
 export const variableNames: readonly string[] = Object.keys(Environment.shape);
-
-/** Returns the values that must never be logged: keys, secrets, and passwords in URLs. */
-export function findSecrets(environment: Environment): readonly string[] {
-  const urls = [environment.DATABASE_URL, environment.OPENAI_BASE_URL, environment.AZURE_OPENAI_ENDPOINT];
-  const passwords = urls.map((url) => (url === undefined ? "" : new URL(url).password));
-  return [
-    environment.OPENAI_API_KEY,
-    environment.AZURE_OPENAI_API_KEY,
-    environment.SEARCH_API_KEY,
-    environment.SUPABASE_SERVICE_ROLE_KEY,
-    environment.SUPABASE_ANON_KEY,
-    environment.SUPABASE_JWT_SECRET,
-    environment.DATABASE_URL,
-    ...(environment.API_KEYS ?? []).map(({ key }) => key),
-    ...passwords,
-    ...passwords.map((password) => unescape(password)),
-  ].flatMap((secret) => (secret === undefined || secret === "" ? [] : [secret]));
-}
 
 /** Whether only this machine can reach a server that listens on `host`. */
 export function isLoopback(host: string): boolean {

@@ -1,8 +1,10 @@
 /** Puts the knowledge bases of a server together. */
 import type { Clock } from "../base/clock.ts";
 import { defaultDocumentLimits } from "../grounding/documents/document.ts";
+import type { EmbeddingSettings } from "../grounding/embeddings/settings.ts";
 import type { OpenStore, StoreOptions } from "../store/open-store.ts";
 import type { Observer } from "../turn/observer.ts";
+import type { createEmbeddings, Embeddings } from "./embeddings/create-embeddings.ts";
 import { DocumentReading } from "./reading/document-reading.ts";
 import { KnowledgeRows } from "./knowledge-rows.ts";
 import { DocumentSearch } from "./search/document-search.ts";
@@ -21,6 +23,14 @@ export interface KnowledgeOptions {
   readonly maxPassages: number;
 }
 
+/** The settings of knowledge bases and their store. */
+export interface CreateKnowledgeOptions {
+  readonly knowledge: KnowledgeOptions;
+  /** The server of embeddings; `undefined` if documents are found by their words alone. */
+  readonly embeddings: EmbeddingSettings | undefined;
+  readonly store: StoreOptions;
+}
+
 /** The knowledge bases of a server, whose documents are read in the background. */
 export interface ServedKnowledge extends Knowledge {
   /** Finds the sources of turns. */
@@ -29,26 +39,45 @@ export interface ServedKnowledge extends Knowledge {
   close(): Promise<void>;
 }
 
-/** Creates the knowledge bases of `store`; `undefined` if nothing is stored, or users read their own rows. */
-export function createKnowledge(
-  options: { readonly knowledge: KnowledgeOptions; readonly store: StoreOptions },
+/**
+ * Creates the knowledge bases of `store`; resolves with `undefined` if nothing is stored, or users read their
+ * own rows.
+ */
+export async function createKnowledge(
+  options: CreateKnowledgeOptions,
   { rows: stored, attachments: originals }: Pick<OpenStore, "rows" | "attachments">,
   clock: Clock,
   observe: Observer,
-): ServedKnowledge | undefined {
+): Promise<ServedKnowledge | undefined> {
   if (stored === undefined || originals === undefined || options.store.type === "none") return undefined;
   const { maxPages, maxPassages } = options.knowledge;
   const { maxUserBytes } = options.store.attachments;
   const { database } = stored;
   const rows = new KnowledgeRows(database, { maxPassages, maxUserBytes });
+  const isShared = options.store.type !== "embedded";
+  const words = new PassageSearch(database);
+  const embeddings = await openEmbeddings(options.embeddings, database, { words, isShared, clock, observe });
   const reading = new DocumentReading({
     rows: new ReadingRows(database, { maxPassages, leaseMs }),
     originals,
     limits: { ...defaultDocumentLimits, maxPages },
     clock,
     observe,
+    onRead: () => embeddings?.nudge(),
   });
   const uploads = new DocumentUploads({ rows, originals, onWaiting: () => reading.nudge() });
-  const search = new DocumentSearch(new PassageSearch(database));
-  return { rows, uploads, originals, search, close: async () => await reading.close() };
+  const search = new DocumentSearch(embeddings?.search ?? words);
+  const close = async (): Promise<void> => {
+    await Promise.all([reading.close(), embeddings?.close()]);
+  };
+  return { rows, uploads, originals, search, embedsPassages: embeddings !== undefined, close };
+}
+
+/** Loads the embeddings if they are configured. */
+async function openEmbeddings(
+  settings: EmbeddingSettings | undefined,
+  ...rest: Parameters<typeof createEmbeddings> extends [unknown, ...infer Rest] ? Rest : never
+): Promise<Embeddings | undefined> {
+  if (settings === undefined) return undefined;
+  return (await import("./embeddings/create-embeddings.ts")).createEmbeddings(settings, ...rest);
 }

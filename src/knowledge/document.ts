@@ -23,6 +23,8 @@ export interface StoredDocument {
   readonly pages: number | undefined;
   /** How many of its passages can be found so far. */
   readonly passages: number;
+  /** How many of them have a vector. */
+  readonly embedded: number;
   /** ISO 8601. */
   readonly createdAt: string;
 }

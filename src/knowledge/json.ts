@@ -25,6 +25,8 @@ export interface DocumentJson {
   readonly pagesRead: number;
   readonly pages: number | null;
   readonly passages: number;
+  /** How many of them have a vector; null if this server computes none. */
+  readonly embedded: number | null;
   readonly createdAt: string;
 }
 
@@ -67,6 +69,9 @@ export const DocumentSchema = schemaOf<DocumentJson>()("Document", () =>
     pagesRead: Count,
     pages: Count.nullable().describe("Null until the first page is read, and for types without pages."),
     passages: Count.describe("The passages that can be found so far."),
+    embedded: Count.nullable().describe(
+      "How many of them can be found by their meaning, too; null on a server without embeddings.",
+    ),
     createdAt: Time,
   }),
 );
@@ -110,22 +115,33 @@ export const DocumentTextSchema = schemaOf<DocumentTextJson>()("DocumentText", (
   }),
 );
 
-/** Returns a document as clients read it. */
-export function toDocumentJson({ errorCode, pages, ...document }: StoredDocument): DocumentJson {
+/**
+ * Returns a document as clients read it.
+ * @param embedsPassages whether this server computes vectors.
+ */
+export function toDocumentJson(
+  { errorCode, pages, embedded, ...document }: StoredDocument,
+  embedsPassages: boolean,
+): DocumentJson {
   const code = errorCode === undefined ? undefined : toCode(errorCode);
   return {
     ...document,
     error: code === undefined ? null : { code, message: toErrorMessage(code) },
     pages: pages ?? null,
+    embedded: embedsPassages ? embedded : null,
   };
 }
 
-/** Returns the first `limit` of `found` as a page, with a cursor if there are more. */
-export function toDocumentPage(found: readonly StoredDocument[], limit: number): DocumentPageJson {
+/** Returns the first `limit` of `found` as {@link toDocumentJson} does, with a cursor if there are more. */
+export function toDocumentPage(
+  found: readonly StoredDocument[],
+  limit: number,
+  embedsPassages: boolean,
+): DocumentPageJson {
   const documents = found.slice(0, limit);
   const last = found.length > limit ? documents.at(-1) : undefined;
   return {
-    documents: documents.map(toDocumentJson),
+    documents: documents.map((document) => toDocumentJson(document, embedsPassages)),
     nextCursor: last === undefined ? null : toCursor({ time: last.createdAt, id: last.id }),
   };
 }

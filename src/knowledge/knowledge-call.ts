@@ -9,6 +9,8 @@ import type { StoredPassage } from "./document.ts";
 
 /** The first schema version that has knowledge bases. */
 const knowledgeVersion = 11;
+/** The first schema version that can have vectors. */
+export const vectorsVersion = 12;
 
 /** The columns of a passage. */
 export const passageColumns = {
@@ -31,14 +33,10 @@ export function toPassage({
   return { ordinal, page: page ?? undefined, heading: heading ?? undefined, text };
 }
 
-/** Whether the schema of `database` has knowledge bases, as far as its version is known. */
-function hasKnowledge(database: Database): boolean {
-  return (database.schemaVersion ?? schemaVersion) >= knowledgeVersion;
-}
-
 /**
  * Calls a function of knowledge bases, and reads its result by `schema`. Rejects as {@link Database.call}
- * does, and with `store_schema_mismatch` if the database's schema is too old.
+ * does, and with `store_schema_mismatch` if the database's schema is older than `version`, as far as its
+ * version is known.
  */
 export async function callKnowledge<Schema extends z.ZodType>(
   database: Database,
@@ -46,9 +44,11 @@ export async function callKnowledge<Schema extends z.ZodType>(
   argument: JsonObject,
   caller: Caller,
   schema: Schema,
+  version = knowledgeVersion,
 ): Promise<z.output<Schema>> {
-  if (!hasKnowledge(database)) {
-    const detail = `Knowledge bases need version ${knowledgeVersion} of Foreword's database schema. The server's operator can apply it with \`foreword migrate\`.`;
+  if ((database.schemaVersion ?? schemaVersion) < version) {
+    const subject = version === knowledgeVersion ? "Knowledge bases" : "Embeddings";
+    const detail = `${subject} need version ${version} of Foreword's database schema. The server's operator can apply it with \`foreword migrate\`.`;
     throw new AppError("store_schema_mismatch", detail, { detail, advice: "run `foreword migrate`" });
   }
   return parse(schema, await database.call(name, argument, caller), "store_refused");

@@ -34,6 +34,7 @@ const DocumentRow = z
     pages_read: z.number(),
     pages: z.number().nullable(),
     passage_count: z.number(),
+    embedded_count: z.number().default(0), // since version 12
     created_at: z.string(),
   })
   .transform((row): StoredDocument => ({
@@ -47,6 +48,7 @@ const DocumentRow = z
     pagesRead: row.pages_read,
     pages: row.pages ?? undefined,
     passages: row.passage_count,
+    embedded: row.embedded_count,
     createdAt: row.created_at,
   }));
 

@@ -24,6 +24,8 @@ export interface Knowledge {
   readonly rows: KnowledgeRows;
   readonly uploads: DocumentUploads;
   readonly originals: AttachmentRows;
+  /** Whether passages are embedded. */
+  readonly embedsPassages: boolean;
 }
 
 /** The services of these routes. */
@@ -66,8 +68,10 @@ const addDocument = defineRoute({
   handle: async ({ params, headers, body: bytes, caller, reply }, services: KnowledgeServices) => {
     const name = toDocumentName(headers["content-disposition"]);
     const sent = { name, mediaType: headers["content-type"], bytes };
-    const document = await open(services).uploads.add(caller, params.name, sent);
-    return reply.code(202).header("location", `/documents/${document.id}`).send(toDocumentJson(document));
+    const { uploads, embedsPassages } = open(services);
+    const document = await uploads.add(caller, params.name, sent);
+    const json = toDocumentJson(document, embedsPassages);
+    return reply.code(202).header("location", `/documents/${document.id}`).send(json);
   },
 });
 
@@ -80,8 +84,9 @@ const listDocuments = defineRoute({
   handle: async ({ params: { name }, query, caller, reply }, services: KnowledgeServices) => {
     const { limit, cursor } = query;
     const before = cursor && { createdAt: cursor.time, id: cursor.id };
-    const found = await open(services).rows.list(caller, name, { limit: limit + 1, before });
-    return reply.send(toDocumentPage(found ?? missingBase(name), limit));
+    const { rows, embedsPassages } = open(services);
+    const found = await rows.list(caller, name, { limit: limit + 1, before });
+    return reply.send(toDocumentPage(found ?? missingBase(name), limit, embedsPassages));
   },
 });
 
@@ -95,8 +100,10 @@ const documentRoute = {
 const getDocument = defineRoute({
   method: "GET",
   ...documentRoute,
-  handle: async ({ params: { id }, caller, reply }, services: KnowledgeServices) =>
-    reply.send(toDocumentJson((await open(services).rows.get(caller, id)) ?? missing(id))),
+  handle: async ({ params: { id }, caller, reply }, services: KnowledgeServices) => {
+    const { rows, embedsPassages } = open(services);
+    return reply.send(toDocumentJson((await rows.get(caller, id)) ?? missing(id), embedsPassages));
+  },
 });
 
 const getDocumentText = defineRoute({

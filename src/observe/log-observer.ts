@@ -13,6 +13,12 @@ import type {
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
 import { toContent } from "../turn/turn-result.ts";
 
+/** How an operator can make a database store vectors. */
+export const vectorAdvice = {
+  extension:
+    "install pgvector on the database server (on Supabase, enable the extension `vector`), then apply the schema again",
+  schema: "apply the schema again: `foreword migrate`",
+} as const;
 /** How much of a question, and of an answer, is logged if content may be, in UTF-16 code units. */
 const maxLoggedLength = 1_000;
 /** How long a call of the database may take without a line, in milliseconds: a reply waits for it as long. */
@@ -48,10 +54,11 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.warn(toFailedWrite(event), "no title made by the model");
       case "store-trouble":
         return logger.warn(toReason(event.error), "store error outside a request");
-      case "search-failed": {
-        const { kind, error, durationMs } = event;
-        return logger.warn({ kind, durationMs: Math.round(durationMs), ...toReason(error) }, "search failed");
-      }
+      case "search-failed":
+      case "question-not-embedded":
+      case "embedding-paused":
+      case "vectors-unavailable":
+        return logSourceSearch(logger, event);
       case "search-backlog-started":
       case "search-backlog-indexed":
       case "conversations-expired":
@@ -106,6 +113,40 @@ function logBackground(
       return logger.warn(
         { conversationId: event.conversationId, ...toReason(event.error) },
         "the start of a long chat could not be summarised",
+      );
+  }
+}
+
+/** An event of the search for sources. */
+type SourceSearchEvent = Extract<
+  ObservedEvent,
+  {
+    readonly type: "search-failed" | "question-not-embedded" | "embedding-paused" | "vectors-unavailable";
+  }
+>;
+
+function logSourceSearch(logger: FastifyBaseLogger, event: SourceSearchEvent): void {
+  switch (event.type) {
+    case "search-failed": {
+      const { kind, error, durationMs } = event;
+      return logger.warn({ kind, durationMs: Math.round(durationMs), ...toReason(error) }, "search failed");
+    }
+    case "question-not-embedded": {
+      const { error, durationMs } = event;
+      return logger.warn(
+        { durationMs: Math.round(durationMs), ...toReason(error) },
+        "question not embedded; its words alone were searched for",
+      );
+    }
+    case "embedding-paused":
+      return logger.warn(
+        { waitMs: Math.round(event.waitMs), ...toReason(event.error) },
+        "passages not embedded; they are tried again",
+      );
+    case "vectors-unavailable":
+      return logger.warn(
+        { advice: vectorAdvice[event.missing] },
+        "vectors cannot be stored: documents are found by their words alone",
       );
   }
 }

@@ -38,7 +38,12 @@ const closeTimeoutMs = 500;
 export type DatabaseOptions =
   | { readonly type: "postgres"; readonly postgres: PostgresOptions }
   | { readonly type: "supabase"; readonly supabase: SupabaseOptions }
-  | { readonly type: "embedded"; readonly tables: TableNames };
+  | {
+      readonly type: "embedded";
+      readonly tables: TableNames;
+      /** Whether to load the extension that stores vectors. */
+      readonly hasVectors: boolean;
+    };
 
 /** The database of a store, and the journal that holds writes while the database is unavailable. */
 export type StoreOptions =
@@ -270,6 +275,6 @@ async function openTransport(
       return new SupabaseDatabase(options.supabase, clock);
     }
     case "embedded":
-      return PgliteDatabase.start(options.dataDir, options.tables, clock);
+      return PgliteDatabase.start(options.dataDir, options, clock);
   }
 }

@@ -41,6 +41,12 @@ export type ObservedEvent =
       readonly error: AppError;
       readonly durationMs: number;
     }
+  /** A question's vector came not, or not in time; its words alone are searched for. */
+  | { readonly type: "question-not-embedded"; readonly error: AppError; readonly durationMs: number }
+  /** Passages could not be embedded. They are found by their words, and tried again after so long. */
+  | { readonly type: "embedding-paused"; readonly error: AppError; readonly waitMs: number }
+  /** The database cannot store vectors: documents are found by their words alone. */
+  | { readonly type: "vectors-unavailable"; readonly missing: "extension" | "schema" }
   /** The search starts to index older messages and titles. */
   | { readonly type: "search-backlog-started" }
   /** Older messages and titles can be searched; this process indexed `count` of them. */

@@ -54,6 +54,31 @@ describe("parseConfig", () => {
     assert.equal(usual.type === "openai" && usual.models[0].openai.temperature, 0.3);
   });
 
+  test("has embeddings with a model, of OpenAI if it has only a key", () => {
+    assert.equal(parseConfig({}).app.embeddings, undefined);
+    const of = (variables: Record<string, string>) =>
+      parseConfig({ EMBEDDINGS_MODEL: "m", ...variables }).app;
+    const { embeddings, store } = of({ EMBEDDINGS_API_KEY: "k", EMBEDDINGS_QUERY_PREFIX: '"q: "' });
+    assert.deepEqual(
+      [embeddings?.baseUrl.href, embeddings?.apiKey, embeddings?.queryPrefix, embeddings?.dimensions],
+      ["https://api.openai.com/v1", "k", "q: ", undefined],
+    );
+    assert.ok(store.type === "embedded" && store.hasVectors);
+    assert.equal(
+      of({ EMBEDDINGS_BASE_URL: "http://a/v1", EMBEDDINGS_DIMENSIONS: "256" }).embeddings?.dimensions,
+      256,
+    );
+    assert.deepEqual(problemsOf({ EMBEDDINGS_BASE_URL: "http://a/v1" }), [
+      "EMBEDDINGS_BASE_URL requires EMBEDDINGS_MODEL",
+    ]);
+    assert.deepEqual(problemsOf({ EMBEDDINGS_MODEL: "m" }), [
+      "EMBEDDINGS_MODEL requires EMBEDDINGS_BASE_URL, or EMBEDDINGS_API_KEY for OpenAI's own",
+    ]);
+    assert.equal(problemsOf({ EMBEDDINGS_MODEL: "m", EMBEDDINGS_DIMENSIONS: "0" }).length, 2);
+    const key = "a-secret-of-embeddings";
+    assert.ok(parseConfig({ EMBEDDINGS_MODEL: "m", EMBEDDINGS_API_KEY: key }).secrets.includes(key));
+  });
+
   test("refuses an image limit that no body can hold, and a limit for all bodies below that for one", () => {
     assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "15" }), []);
     assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "30", LIMIT_BODY_MIB: "40" }), []);

@@ -9,7 +9,9 @@ import type { SupabaseStack } from "../support/databases/supabase-stack.ts";
 import { useKnowledge } from "../support/databases/use-knowledge.ts";
 
 const tables = ["knowledge_bases", "documents", "passages"];
-const ownFunctions = Object.keys(functions).filter((name) => /document|passage|knowledge/.test(name));
+const ownFunctions = Object.keys(functions).filter((name) =>
+  /document|passage|knowledge|unembedded|vectors|similar/.test(name),
+);
 
 describe("knowledge bases over Supabase's HTTP API", { timeout: 120_000 }, () => {
   const stacks: SupabaseStack[] = [];
@@ -53,7 +55,7 @@ describe("knowledge bases over Supabase's HTTP API", { timeout: 120_000 }, () =>
       ];
       for (const attack of attacks) assert.equal((await attack).error?.code, "42501", table);
     }
-    assert.equal(ownFunctions.length, 8);
+    assert.equal(ownFunctions.length, 11);
     for (const name of ownFunctions)
       assert.equal((await asBob.rpc(name, { argument: { owner: alice } })).error?.code, "42501", name);
   });

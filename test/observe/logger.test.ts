@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { createLogger, loadPrettyPrinter } from "../../src/observe/logger.ts";
-import { findSecrets, Environment } from "../../src/config/variables.ts";
+import { findSecrets } from "../../src/config/secrets.ts";
+import { Environment } from "../../src/config/variables.ts";
 
 const secret = 'sk-canary-"0\\123456789';
 

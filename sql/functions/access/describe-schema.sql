@@ -21,8 +21,9 @@ begin
             and has_table_privilege('service_role', c.oid, 'delete')))
       from unnest(array[
 {{tables}}
-      ]) as name join pg_class c on c.oid = name::regclass
+      ]) as name join pg_class c on c.oid = to_regclass(name)
     ),
+    'has_vectors', foreword.vector_schema() is not null,
     'functions', (
       select jsonb_object_agg(p.proname, jsonb_build_object(
         'anon', has_function_privilege('anon', p.oid, 'execute'),

@@ -5,7 +5,8 @@
 -- @param limit
 -- @param before {created_at, id} of the last document of the page before, or null
 -- @returns [{id, knowledge_base, name, type, size_bytes, state, error_code, pages_read, pages, passage_count,
---   created_at}], or {missing: true} if there is no such knowledge base
+--   embedded_count: how many passages have a vector, since version 12, created_at}], or {missing: true} if
+--   there is no such knowledge base
 create or replace function public.chat_list_documents(argument jsonb) returns jsonb
 language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
@@ -25,7 +26,7 @@ begin
   return coalesce((
     select jsonb_agg(to_jsonb(l) order by l.created_at desc, l.id desc) from (
       select d.id, b.name as knowledge_base, d.name, d.type, d.size_bytes, d.state, d.error_code, d.pages_read,
-          d.pages, d.passage_count, d.created_at
+          d.pages, d.passage_count, d.embedded_count, d.created_at
         from public.documents d join public.knowledge_bases b on b.id = d.knowledge_base_id
         where (v_id is null or d.id = v_id) and (v_base is null or d.knowledge_base_id = v_base)
           and d.user_id is not distinct from v_user

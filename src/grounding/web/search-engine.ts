@@ -3,6 +3,7 @@ import { request } from "undici";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
+import { parseJson, readResponseText } from "../response-text.ts";
 import { decodeHtmlText } from "./html-entities.ts";
 import type { SearchEngineName, WebSearchSettings } from "./settings.ts";
 
@@ -128,7 +129,9 @@ export async function askEngine(
   const response = await request(url, { ...options, headers, signal }).catch((cause: unknown) => {
     throw toFailure(engine, cause instanceof Error ? cause.message : "no response", cause);
   });
-  const body = await readText(response.body, engine);
+  const body = await readResponseText(response.body, maxResponseBytes).catch((cause: unknown) => {
+    throw toFailure(engine, cause instanceof Error ? cause.message : "no response", cause);
+  });
   if (response.statusCode !== 200) throw toFailure(engine, explainStatus(engine, response.statusCode));
   const found = protocol.response.safeParse(parseJson(body));
   if (!found.success) throw toFailure(engine, found.error.issues[0]?.message ?? "another form of response");
@@ -153,25 +156,6 @@ function toUrl(base: URL, path: string): URL {
   const url = new URL(base);
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/${path}`;
   return url;
-}
-
-async function readText(body: AsyncIterable<Buffer>, engine: string): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of body) {
-    bytes += piece.length;
-    if (bytes > maxResponseBytes) throw toFailure(engine, "the response is too large");
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString();
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function takeUsable(results: readonly SearchResult[]): readonly SearchResult[] {

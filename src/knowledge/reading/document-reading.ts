@@ -1,7 +1,6 @@
 /** Reads the documents that wait, one after the other, and stores their passages. */
 import { randomUUID } from "node:crypto";
-import type { Clock, Timer } from "../../base/clock.ts";
-import { settleWithin } from "../../base/deadline.ts";
+import type { Clock } from "../../base/clock.ts";
 import { toAppError } from "../../base/errors.ts";
 import type { DocumentLimits } from "../../grounding/documents/document.ts";
 import { readDocument } from "../../grounding/documents/read-document.ts";
@@ -16,16 +15,13 @@ import {
   type SavedReading,
   type TakenDocument,
 } from "./reading-rows.ts";
+import { BackgroundWork, type WorkResult } from "../background-work.ts";
 import { findMediaType } from "../document-media-type.ts";
 
 /** The pause between looks for documents that other processes have left: doubled each time there are none. */
 const idleMs = { first: 3_300, most: 60_000 };
 /** How often a document may be taken to be read: a server may end while it reads. */
 const maxAttempts = 5;
-/** The longest rest after a batch, which is as long as storing it took: turns get half of a database. */
-const maxRestMs = 500;
-/** How long a server that ends waits for its document to be given back. */
-const closeTimeoutMs = 2_000;
 
 const nothingRead: ReadingProgress = { pagesRead: 0, pages: undefined, passages: 0, words: 0 };
 
@@ -36,75 +32,48 @@ export interface DocumentReadingOptions {
   readonly limits: DocumentLimits;
   readonly clock: Clock;
   readonly observe: Observer;
+  /** Called once a document is ready. */
+  readonly onRead: () => void;
 }
 
 /** Reads until closed. Any number of processes may do so: each document is read by one of them. */
 export class DocumentReading {
   readonly #options: DocumentReadingOptions;
-  readonly #closing = new AbortController();
-  #timer: Timer | undefined;
-  #idleMs = idleMs.first;
-  #running: Promise<void> | undefined;
-  /** Whether a document came while this was running. */
-  #mustLookAgain = false;
+  readonly #work: BackgroundWork;
 
   constructor(options: DocumentReadingOptions) {
     this.#options = options;
-    this.#schedule();
+    const { clock } = options;
+    this.#work = new BackgroundWork({
+      clock,
+      idleMs,
+      work: async (closing) => await this.#readNext(closing),
+    });
   }
 
   /** Looks for documents at once. */
   nudge(): void {
-    this.#idleMs = idleMs.first;
-    this.#mustLookAgain = true;
-    this.#start();
+    this.#work.nudge();
   }
 
   /** Reads no more. The document that is being read is given back, for another process. */
   async close(): Promise<void> {
-    this.#closing.abort();
-    this.#timer?.cancel();
-    if (this.#running !== undefined) await settleWithin(this.#options.clock, this.#running, closeTimeoutMs);
+    await this.#work.close();
   }
 
-  #schedule(): void {
-    if (this.#closing.signal.aborted) return;
-    this.#timer?.cancel();
-    this.#timer = this.#options.clock.after(this.#idleMs, () => this.#start());
-    this.#idleMs = Math.min(this.#idleMs * 2, idleMs.most);
-  }
-
-  #start(): void {
-    if (this.#running !== undefined || this.#closing.signal.aborted) return;
-    this.#running = this.#readAll().finally(() => {
-      this.#running = undefined;
-      if (this.#mustLookAgain) this.#start();
-      else this.#schedule();
-    });
-  }
-
-  async #readAll(): Promise<void> {
-    this.#mustLookAgain = false;
-    try {
-      while (!this.#closing.signal.aborted) {
-        const leaseId = randomUUID();
-        const taken = await this.#options.rows.take(leaseId);
-        if (taken === undefined) return;
-        await this.#read(taken, leaseId);
-        this.#idleMs = idleMs.first;
-      }
-    } catch {
-      // The database is unavailable, as readiness reports, or too old.
-      this.#mustLookAgain = false;
-      this.#idleMs = idleMs.most;
-    }
+  async #readNext(closing: AbortSignal): Promise<WorkResult> {
+    const leaseId = randomUUID();
+    const taken = await this.#options.rows.take(leaseId);
+    if (taken === undefined) return "nothing";
+    await this.#read(taken, leaseId, closing);
+    return "done";
   }
 
   /** Reads one document. Rejects if the database fails: then the lease ends by itself. */
-  async #read(document: TakenDocument, leaseId: string): Promise<void> {
-    const { rows, clock } = this.#options;
+  async #read(document: TakenDocument, leaseId: string, closing: AbortSignal): Promise<void> {
+    const { rows, clock, onRead } = this.#options;
     const stopping = new AbortController();
-    const signal = AbortSignal.any([this.#closing.signal, stopping.signal]);
+    const signal = AbortSignal.any([closing, stopping.signal]);
     const startMs = clock.monotonicMs();
     let progress = nothingRead;
     const beat = async (): Promise<void> => {
@@ -114,10 +83,13 @@ export class DocumentReading {
     };
     let timer = clock.after(leaseMs / 3, () => void beat());
     try {
-      const end = await this.#readPages(document, leaseId, signal, (reached) => (progress = reached));
+      const end = await this.#readPages(document, leaseId, { signal, closing }, (reached) => {
+        progress = reached;
+      });
       if (end === undefined) return;
       await rows.end(document.id, leaseId, progress, end);
       this.#tell(document.id, progress, end, clock.monotonicMs() - startMs);
+      if (end.state === "ready") onRead();
     } finally {
       stopping.abort();
       timer.cancel();
@@ -146,7 +118,7 @@ export class DocumentReading {
   async #readPages(
     document: TakenDocument,
     leaseId: string,
-    signal: AbortSignal,
+    { signal, closing }: { readonly signal: AbortSignal; readonly closing: AbortSignal },
     onProgress: (progress: ReadingProgress) => void,
   ): Promise<ReadingEnd | undefined> {
     const { originals, limits } = this.#options;
@@ -169,7 +141,7 @@ export class DocumentReading {
         if (saved === "full") return { state: "failed", errorCode: "knowledge_full" };
       }
     } catch (error) {
-      if (this.#closing.signal.aborted) return { state: "waiting" };
+      if (closing.aborted) return { state: "waiting" };
       return signal.aborted ? undefined : this.#toEnd(error);
     } finally {
       await batches.return(nothingRead);
@@ -180,7 +152,7 @@ export class DocumentReading {
     const { rows, clock } = this.#options;
     const startMs = clock.monotonicMs();
     const saved = await rows.save(id, leaseId, progress, passages);
-    await this.#rest(Math.min(clock.monotonicMs() - startMs, maxRestMs));
+    await this.#work.rest(startMs);
     return saved;
   }
 
@@ -191,18 +163,6 @@ export class DocumentReading {
     if (error.code.startsWith("document_")) return { state: "failed", errorCode: error.code };
     this.#options.observe({ type: "store-trouble", error });
     return { state: "failed", errorCode: "document_unreadable" };
-  }
-
-  async #rest(ms: number): Promise<void> {
-    const { signal } = this.#closing;
-    if (ms <= 0 || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const end = (): void => resolve();
-    const timer = this.#options.clock.after(ms, end);
-    signal.addEventListener("abort", end, { once: true });
-    await promise;
-    signal.removeEventListener("abort", end);
-    timer.cancel();
   }
 }
 

@@ -2,7 +2,7 @@
 import type { SourceSearch } from "../../grounding/gathering.ts";
 import type { FoundSource, GroundingRequest } from "../../turn/sources/grounding.ts";
 import { toBaseName } from "../base-name.ts";
-import type { PassageSearch, ScoredPassage } from "./passage-search.ts";
+import type { PassageFinder, ScoredPassage } from "./passage-search.ts";
 
 /** The most passages that a turn gets. */
 const maxPassages = 12;
@@ -11,17 +11,19 @@ const minScorePart = 0.25;
 
 /** Finds the passages of the knowledge base that a turn names. */
 export class DocumentSearch implements SourceSearch {
-  readonly #passages: PassageSearch;
+  readonly #passages: PassageFinder;
 
-  constructor(passages: PassageSearch) {
+  constructor(passages: PassageFinder) {
     this.#passages = passages;
   }
 
   async find(
     query: string,
     { knowledgeBase = "", caller }: GroundingRequest,
+    signal: AbortSignal,
   ): Promise<readonly FoundSource[] | undefined> {
-    const found = await this.#passages.find(caller, toBaseName(knowledgeBase), query, maxPassages);
+    const base = toBaseName(knowledgeBase);
+    const found = await this.#passages.find(caller, base, query, maxPassages, signal);
     const best = found?.[0]?.score ?? 0;
     return found?.filter(({ score }) => score > 0 && score >= best * minScorePart).map(toSource);
   }

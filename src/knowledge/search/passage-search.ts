@@ -5,7 +5,7 @@ import { service, type Database } from "../../store/database/database.ts";
 import { countPassageWords, toQuestionWords } from "../../store/words/passage-words.ts";
 import type { FoundPassage } from "../document.ts";
 import { callKnowledge, passageColumns, toPassage } from "../knowledge-call.ts";
-import { scorePassages } from "./passage-score.ts";
+import { scorePassages, type PassageFit } from "./passage-score.ts";
 
 /** How many passages the database gathers by rarity alone, to be scored by all that counts. */
 const maxCandidates = 60;
@@ -27,8 +27,21 @@ const Found = z.object({
 });
 
 /** A passage that was found, and how well it fits the question: only comparable within one search. */
-export interface ScoredPassage extends FoundPassage {
-  readonly score: number;
+export interface ScoredPassage extends FoundPassage, PassageFit {}
+
+/** Finds passages. */
+export interface PassageFinder {
+  /**
+   * Resolves with the passages of a user's knowledge base that fit `question`, the best first; `undefined` if
+   * there is no such knowledge base.
+   */
+  find(
+    caller: Pick<Caller, "userId">,
+    knowledgeBase: string,
+    question: string,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly ScoredPassage[] | undefined>;
 }
 
 /** Returns the text whose words a passage is found by. */
@@ -37,7 +50,7 @@ export function toIndexedText({ heading, text }: Pick<FoundPassage, "heading" | 
 }
 
 /** Searches knowledge bases. Rejects as `callKnowledge` does. */
-export class PassageSearch {
+export class PassageSearch implements PassageFinder {
   readonly #database: Database;
 
   constructor(database: Database) {
@@ -65,13 +78,13 @@ export class PassageSearch {
     }));
     const base = { passages: found.passage_count, words: found.word_count };
     const frequencies = new Map(words.map((word, index) => [word, found.frequencies[index] ?? 0]));
-    const scores = scorePassages(
+    const fits = scorePassages(
       counted.map((one) => one.words),
       frequencies,
       base,
     );
     return counted
-      .map(({ passage }, index) => ({ ...passage, score: scores[index] ?? 0 }))
+      .map(({ passage }, index) => ({ ...passage, score: 0, coverage: 0, ...fits[index] }))
       .toSorted((a, b) => b.score - a.score) // stable: the database's order decides between equals
       .slice(0, limit);
   }

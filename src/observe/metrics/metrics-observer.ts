@@ -49,6 +49,9 @@ export function createMetricsObserver(metrics: Metrics): Observer {
       case "store-trouble":
       case "title-failed":
       case "search-failed":
+      case "question-not-embedded":
+      case "embedding-paused":
+      case "vectors-unavailable":
       case "search-backlog-started":
       case "search-backlog-indexed":
       case "conversations-expired":

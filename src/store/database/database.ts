@@ -5,7 +5,7 @@ import type { JsonObject } from "../../base/json.ts";
 import type { PoolState } from "../../base/semaphore.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
-export const schemaVersion = 11;
+export const schemaVersion = 12;
 
 /** The oldest schema version that this server can use. */
 export const oldestSchemaVersion = 9;
@@ -71,6 +71,9 @@ export const functions = {
   chat_take_document: "once",
   chat_save_passages: "safe",
   chat_find_passages: "read",
+  chat_take_unembedded: "once",
+  chat_save_vectors: "safe",
+  chat_find_similar: "read",
   chat_describe_schema: "read",
   chat_try_write: "safe",
 } as const satisfies Readonly<Record<string, "read" | "safe" | "once">>;

@@ -25,7 +25,10 @@ import { PgliteDatabase } from "../../../src/store/database/pglite/pglite.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { temporaryFolder } from "../../support/process/temporary-folder.ts";
 
-const tables = { conversations: "conversations", messages: "messages", turns: "turns" };
+const options = {
+  tables: { conversations: "conversations", messages: "messages", turns: "turns" },
+  hasVectors: false,
+};
 const mebibyte = 1024 * 1024;
 
 /** Adds a conversation with so much metadata that does not compress. */
@@ -74,12 +77,12 @@ describe("the embedded database on a full disk", { timeout: 240_000 }, () => {
         return true;
       };
       await assert.rejects(
-        async () => await PgliteDatabase.start(dataDir, tables, systemClock).opened,
+        async () => await PgliteDatabase.start(dataDir, options, systemClock).opened,
         isFull,
       );
     }
     rmSync(fill);
-    const database = PgliteDatabase.start(dataDir, tables, systemClock);
+    const database = PgliteDatabase.start(dataDir, options, systemClock);
     await database.opened;
     await add(database, 1_000);
 
@@ -116,7 +119,7 @@ describe("the log of the embedded database", { timeout: 240_000 }, () => {
         const file = statSync(join(logFolder, name));
         return file.isFile() ? sum + file.size : sum;
       }, 0);
-    const database = PgliteDatabase.start(dataDir, tables, systemClock);
+    const database = PgliteDatabase.start(dataDir, options, systemClock);
     await database.opened;
     let mostBytes = 0;
     for (let count = 0; count < 160; count += 1) {

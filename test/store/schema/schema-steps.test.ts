@@ -24,7 +24,8 @@ const commits: readonly (readonly [version: number, commit: string])[] = [
   [7, "7599babad9b10f84bd7c52991929b07c374b6c65"],
   [8, "90a4297fe63252a71d30fc0fb7e20b2fa7ace2b4"],
   [9, "f2c32010c5bac3928fad9b6904598652bbbf9bbf"],
-  [10, previousCommit],
+  [10, "62aed0c7e91d397ab7cf523d71de22803c79bc36"],
+  [11, previousCommit],
 ];
 
 /** A line for each column, index, constraint, policy and trigger, however the tables came about. */

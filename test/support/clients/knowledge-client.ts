@@ -15,6 +15,7 @@ const Document = z.object({
   pagesRead: z.number(),
   pages: z.number().nullable(),
   passages: z.number(),
+  embedded: z.number().nullable(),
 });
 /** A document as its client reads it. */
 export type ClientDocument = z.output<typeof Document>;
@@ -65,6 +66,14 @@ export class KnowledgeClient {
     for (;;) {
       const document = await this.get(id);
       if (document.state !== "waiting") return document;
+    }
+  }
+
+  /** Resolves with a document once all its passages have a vector. */
+  async untilEmbedded(id: string): Promise<ClientDocument> {
+    for (;;) {
+      const document = await this.get(id);
+      if (document.state === "ready" && document.embedded === document.passages) return document;
     }
   }
 

@@ -53,6 +53,8 @@ const stopTimeoutMs = 5_000;
 /** The Postgres of a server, and its contents. */
 export interface PostgresOptions {
   readonly version?: PostgresVersion;
+  /** The folder of `initdb` and `postgres`, instead of a version of the npm packages. */
+  readonly binaries?: string | undefined;
   /**
    * Statements that were run in its database `postgres` once: each server starts with a copy of their
    * result.
@@ -63,10 +65,11 @@ export interface PostgresOptions {
 /** Starts a server on a free port below 32768; the caller stops it. */
 export async function startPostgres({
   version = 18,
+  binaries: given,
   setup = [],
 }: PostgresOptions = {}): Promise<PostgresServer> {
   const account = findUnprivilegedAccount();
-  const binaries = await loadPostgresBinaries(version, account);
+  const binaries = given ?? (await loadPostgresBinaries(version, account));
   const cluster = await loadCluster(binaries, setup, account);
   const folder = createGuardedFolder(account);
   try {

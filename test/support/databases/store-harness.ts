@@ -1,6 +1,7 @@
 /** The three databases of the store's tests, each opened as the server opens it. */
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
+import { vector } from "@electric-sql/pglite-pgvector";
 import { Client } from "pg";
 import { z } from "zod";
 import { parseConfig } from "../../../src/config/config.ts";
@@ -32,23 +33,31 @@ export interface StoreHarness {
   stop(): Promise<void>;
 }
 
-async function openDatabase(variables: Readonly<Record<string, string>>, clock: Clock): Promise<Database> {
+/** Opens the database of an app with `variables`. */
+export async function openDatabase(
+  variables: Readonly<Record<string, string>>,
+  clock: Clock,
+): Promise<Database> {
   const { store } = parseConfig(variables).app;
   if (store.type === "none") throw new Error("no database is configured");
   await fillDataFolder(store);
   return await openStoreDatabase(store, clock, () => {});
 }
 
-/** The embedded database, in a folder of its own. */
-export async function startPglite(): Promise<StoreHarness> {
+/** The embedded database, in a folder of its own. @param more variables for it. */
+export async function startPglite(more: Readonly<Record<string, string>> = {}): Promise<StoreHarness> {
   const folder = await makeFolder();
-  const variables = { DATA_DIR: folder.path };
+  const variables = { DATA_DIR: folder.path, ...more };
   return {
     name: "PGlite",
     variables,
     open: (clock) => openDatabase(variables, clock),
     sql: async (...statements) => {
-      const database = await PGlite.create({ dataDir: join(folder.path, "database", "pglite") });
+      const extensions = "EMBEDDINGS_MODEL" in more ? { vector } : {};
+      const database = await PGlite.create({
+        dataDir: join(folder.path, "database", "pglite"),
+        extensions,
+      });
       try {
         return await database.transaction(async (transaction) => {
           let rows: Row[] = [];
@@ -86,9 +95,11 @@ async function loadOwnSchema(): Promise<string> {
   return await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
 }
 
-/** A Postgres with the schema applied. */
-export async function startPostgresHarness(): Promise<StoreHarness & { readonly server: PostgresServer }> {
-  const server = await startPostgres({ setup: [await loadOwnSchema()] });
+/** A Postgres with the schema applied. @param binaries as in `PostgresOptions`. */
+export async function startPostgresHarness(
+  binaries?: string,
+): Promise<StoreHarness & { readonly server: PostgresServer }> {
+  const server = await startPostgres({ binaries, setup: [await loadOwnSchema()] });
   const variables = { DATABASE_URL: server.url };
   return {
     name: "Postgres",
@@ -124,7 +135,10 @@ export async function startAsciiPostgresHarness(): Promise<StoreHarness> {
 export async function startSupabaseHarness(
   options: StackOptions = {},
 ): Promise<StoreHarness & { readonly stack: SupabaseStack }> {
-  const stack = await startSupabaseStack({ ...options, setup: [await loadOwnSchema()] });
+  const stack = await startSupabaseStack({
+    ...options,
+    setup: [...(options.setup ?? []), await loadOwnSchema()],
+  });
   const variables = { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
   return {
     name: "PostgREST",

@@ -68,6 +68,8 @@ grant usage on schema stack_probe to service_role;`;
 
 /** The size of a project, and its contents. */
 export interface StackOptions {
+  /** Of its Postgres, as `PostgresOptions` has them. */
+  readonly binaries?: string | undefined;
   /** How many connections its HTTP API has to its database. */
   readonly poolSize?: number;
   /** Statements that are run before it starts. */
@@ -78,11 +80,12 @@ export interface StackOptions {
 
 /** Starts a project on free ports; the caller stops it. */
 export async function startSupabaseStack({
+  binaries,
   poolSize = 10,
   setup = [],
   auth,
 }: StackOptions = {}): Promise<SupabaseStack> {
-  const postgres = await startPostgres({ setup: [bootstrapSql, ...setup] });
+  const postgres = await startPostgres({ binaries, setup: [bootstrapSql, ...setup] });
   const folder = createGuardedFolder();
   try {
     const postgrest = await launchPostgrest(folder, postgres.port, poolSize);

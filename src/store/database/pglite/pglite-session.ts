@@ -31,10 +31,11 @@ const startParams = [
 
 const logBytesSql = `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 as bytes from pg_control_checkpoint()`;
 
-/** The folder, and the names of the tables. */
+/** The folder, the names of the tables, and whether the extension that stores vectors is loaded. */
 export interface SessionOptions {
   readonly folder: string;
   readonly tables: TableNames;
+  readonly hasVectors: boolean;
 }
 
 /** A failure: SQLSTATE, or an empty code, and a message. */
@@ -67,8 +68,8 @@ export class PgliteSession {
     const mark = `${options.folder}.unfinished`;
     if (existsSync(mark)) rmSync(options.folder, { recursive: true, force: true });
     if (!existsSync(options.folder)) writeFileSync(mark, "");
-    const database = await PGlite.create({ dataDir: options.folder, startParams });
-    await applySchema(database, options.tables).catch(async (error: unknown) => {
+    const database = await openDatabase(options);
+    await applySchema(database, options).catch(async (error: unknown) => {
       await database.close().catch(() => {}); // the first error is reported
       throw error;
     });
@@ -107,7 +108,7 @@ export class PgliteSession {
     if (this.#database !== undefined) return this.#database;
     const { error, atMs } = this.#lastFailure ?? { error: undefined, atMs: Number.NEGATIVE_INFINITY };
     if (performance.now() - atMs < reopenEveryMs) throw error;
-    this.#opening ??= PGlite.create({ dataDir: this.#options.folder, startParams });
+    this.#opening ??= openDatabase(this.#options);
     try {
       this.#database = await this.#opening;
       return this.#database;
@@ -148,15 +149,21 @@ export class PgliteSession {
   }
 }
 
-/** Applies the schema, unless this exact text was the last one applied. */
-async function applySchema(database: PGlite, tables: TableNames): Promise<void> {
+/** A folder that once had vectors opens without the extension, too: only they cannot be read. */
+async function openDatabase({ folder, hasVectors }: SessionOptions): Promise<PGlite> {
+  const extensions = hasVectors ? { vector: (await import("@electric-sql/pglite-pgvector")).vector } : {};
+  return await PGlite.create({ dataDir: folder, startParams, extensions });
+}
+
+/** Applies the schema, unless this exact text was the last one applied, with the vectors if need be. */
+async function applySchema(database: PGlite, { tables, hasVectors }: SessionOptions): Promise<void> {
   const schema = await loadSchema(tables);
   const digest = hash("sha256", schema);
   const marker = "to_regprocedure('public.chat_describe_schema(jsonb)')";
-  const { rows } = await database.query<{ digest: string | null }>(
-    `select obj_description(${marker}, 'pg_proc') as digest`,
+  const { rows } = await database.query<{ digest: string | null; has_vectors: boolean }>(
+    `select obj_description(${marker}, 'pg_proc') as digest, to_regclass('public.passage_vectors') is not null as has_vectors`,
   );
-  if (rows[0]?.digest === digest) return;
+  if (rows[0]?.digest === digest && (rows[0].has_vectors || !hasVectors)) return;
   await database.exec(schema);
   await database.exec(`comment on function public.chat_describe_schema(jsonb) is '${digest}'`);
 }

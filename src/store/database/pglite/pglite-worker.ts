@@ -3,14 +3,14 @@ import { parentPort, workerData } from "node:worker_threads";
 import { PgliteSession, toSessionFailure } from "./pglite-session.ts";
 import type { WorkerData, WorkerReply, WorkerRequest } from "./pglite.ts";
 
-const { folder, tables }: WorkerData = workerData;
+const data: WorkerData = workerData;
 
 function post(reply: WorkerReply): void {
   parentPort?.postMessage(reply);
 }
 
 try {
-  const session = await PgliteSession.open({ folder, tables });
+  const session = await PgliteSession.open(data);
   parentPort?.on("message", (message: WorkerRequest) => {
     if (message === "close") {
       void session.close().finally(() => parentPort?.close());

@@ -13,10 +13,16 @@ import type { TableNames } from "../../schema/schema.ts";
 import { Semaphore, type PoolState } from "../../../base/semaphore.ts";
 import { toStoreFailure } from "../sql-failure.ts";
 
-/** The data that the thread starts with. */
-export interface WorkerData {
-  readonly folder: string;
+/** How the database is opened. */
+export interface PgliteOptions {
   readonly tables: TableNames;
+  /** Whether to load the extension that stores vectors. */
+  readonly hasVectors: boolean;
+}
+
+/** The data that the thread starts with. */
+export interface WorkerData extends PgliteOptions {
+  readonly folder: string;
 }
 
 /** A message to the thread. */
@@ -60,10 +66,10 @@ export class PgliteDatabase implements Database {
    * @throws AppError `store_locked` if another process has it open, `store_unavailable` if its folder cannot
    * be used. `opened` rejects with `store_schema_mismatch` if a newer build has opened it.
    */
-  static start(dataDir: string, tables: TableNames, clock: Clock): PgliteDatabase {
+  static start(dataDir: string, { tables, hasVectors }: PgliteOptions, clock: Clock): PgliteDatabase {
     const folder = join(dataDir, "database");
     const lock = lockFolder(folder);
-    const workerData: WorkerData = { folder: join(folder, "pglite"), tables };
+    const workerData: WorkerData = { folder: join(folder, "pglite"), tables, hasVectors };
     const worker = new Worker(workerFile, { workerData });
     const opened = Promise.withResolvers<void>();
     const settled = opened.promise.catch(async (error: unknown) => {

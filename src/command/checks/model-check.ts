@@ -1,10 +1,10 @@
 /** Checks each model server, its key and its model, and how to fix each problem. It costs no tokens. */
-import type { AppOptions } from "../app.ts";
-import { Semaphore } from "../base/semaphore.ts";
-import { toModelFailure } from "../model/model-failure.ts";
-import type { ModelSettings, OpenAiOptions } from "../model/settings.ts";
-import { probeServer } from "../model/server-probe.ts";
-import type { Finding } from "./finding.ts";
+import type { AppOptions } from "../../app.ts";
+import { Semaphore } from "../../base/semaphore.ts";
+import { toModelFailure } from "../../model/model-failure.ts";
+import type { ModelSettings, OpenAiOptions } from "../../model/settings.ts";
+import { probeServer } from "../../model/server-probe.ts";
+import type { Finding } from "../finding.ts";
 import { toWindowFinding } from "./window-check.ts";
 
 const subject = "model";

@@ -1,8 +1,8 @@
 /** Compares the context window in a model's settings with the one that its server lists. */
-import { isRecord } from "../base/json.ts";
-import { parseJson } from "../model/stream/json-value.ts";
-import type { ModelSettings } from "../model/settings.ts";
-import type { Finding } from "./finding.ts";
+import { isRecord } from "../../base/json.ts";
+import { parseJson } from "../../model/stream/json-value.ts";
+import type { ModelSettings } from "../../model/settings.ts";
+import type { Finding } from "../finding.ts";
 
 /** The fields of vLLM; OpenRouter; Groq; Mistral. llama.cpp has `n_ctx` in `meta`. */
 const windowFields = ["max_model_len", "context_length", "context_window", "max_context_length"];

@@ -1,10 +1,10 @@
 /** Connects to the servers of tools, lists their tools, and shows how to fix each problem. Calls no tool. */
-import type { AppOptions } from "../app.ts";
-import { systemClock } from "../base/clock.ts";
-import type { ToolServerSettings } from "../tools/settings.ts";
-import type { ToolServer } from "../tools/tool-server.ts";
-import { McpToolServers } from "../tools/tool-servers.ts";
-import type { Finding } from "./finding.ts";
+import type { AppOptions } from "../../app.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { ToolServerSettings } from "../../tools/settings.ts";
+import type { ToolServer } from "../../tools/tool-server.ts";
+import { McpToolServers } from "../../tools/tool-servers.ts";
+import type { Finding } from "../finding.ts";
 
 const subject = "tools";
 /** How long the servers may take to start: the first time, npx downloads them. */
