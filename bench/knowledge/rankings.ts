@@ -1,4 +1,4 @@
-/** Two plain ways to rank passages, for comparison: BM25 over words and trigrams, and Postgres's own search. */
+/** Two plain rankings of passages, for comparison: BM25 over words and trigrams, and Postgres' own search. */
 import { z } from "zod";
 import type { StoreHarness } from "../../test/support/databases/store-harness.ts";
 

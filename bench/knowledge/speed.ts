@@ -10,6 +10,7 @@ import type { StoreHarness } from "../../test/support/databases/store-harness.ts
 import { TestKnowledge } from "../../test/support/databases/use-knowledge.ts";
 import { Language } from "./language.ts";
 import { passageWords, seedPassages, type SeedSize } from "./seed.ts";
+import { seedVectors, timeVectors } from "./vectors.ts";
 
 const questionWords = 9;
 /** Passages of the document whose reading is timed. */
@@ -21,12 +22,14 @@ const Bytes = z.tuple([z.object({ heap: z.number(), toast: z.number(), indexes: 
 /** What to measure. */
 export interface SpeedOptions extends SeedSize {
   readonly searches: number;
+  /** Whether to search by vectors, too. */
+  readonly vectors: boolean;
 }
 
 /** Fills the database of `harness`, and prints figures. */
 export async function measureSpeed(
   harness: StoreHarness,
-  { passages, others, searches }: SpeedOptions,
+  { passages, others, searches, vectors }: SpeedOptions,
 ): Promise<void> {
   const language = new Language("knowledge");
   await (await openAsServed(harness)).close(); // it creates the embedded database
@@ -36,6 +39,7 @@ export async function measureSpeed(
   });
   process.stderr.write(`, in ${((performance.now() - startMs) / 1000).toFixed(0)} s\n`);
   await printBytes(harness, passages + others);
+  if (vectors) await seedVectors(harness);
   const before = await timeYardstick(harness);
   const database = await openAsServed(harness);
   const knowledge = new TestKnowledge(database, { maxPassages: 10_000_000, maxUserBytes: 10 ** 12 });
@@ -50,6 +54,11 @@ export async function measureSpeed(
   for (let search = 0; search < searches; search += 1) {
     found.push(await ask());
     calls.push(await time(async () => void (await knowledge.rows.listBases(caller))));
+  }
+  if (vectors) {
+    const toQuestion = () => language.text(questionWords);
+    const both = await timeVectors(database, { userId, name, searches, toQuestion });
+    console.log(`figure: the same by words and vectors, ${harness.name}: ${toFigures(both)}`);
   }
   await printReading(knowledge, userId, language);
   await database.close();
