@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The last commit with the previous schema version; changes with each new version. */
-export const previousCommit = "2729240ca13efd2bcb2e12cd84c6a130bfee0c4b";
+export const previousCommit = "852373423e5c34adaf21eaed9653cd563061eaf0";
 
 /** A build in a folder of its own. */
 export interface PreviousBuild {
