@@ -38,6 +38,8 @@ create table if not exists public.passage_vectors (
   primary key (document_id, ordinal),
   foreign key (document_id, ordinal) references public.passages (document_id, ordinal) on delete cascade
 )$table$, v_schema);
+  -- In the row, unless it is too long for a page: a search reads all of them.
+  alter table public.passage_vectors alter column vector set storage main;
   -- There is no other index: a search computes all distances in one knowledge base. An approximate index
   -- finds the nearest passages of all users first, and often none of the one who asks.
   create index passage_vectors_base_idx on public.passage_vectors (knowledge_base_id, model);

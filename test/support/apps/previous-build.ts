@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The last commit with the previous schema version; changes with each new version. */
-export const previousCommit = "852373423e5c34adaf21eaed9653cd563061eaf0";
+export const previousCommit = "b3e46216fd08957a5bb055f423af5c95e5692de4";
 
 /** A build in a folder of its own. */
 export interface PreviousBuild {
