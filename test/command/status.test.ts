@@ -26,7 +26,7 @@ describe("foreword status", { timeout: 60_000 }, () => {
     assert.equal(await command.exit(), 0);
     const lines = command.stdout.trimEnd().split("\n");
     const row = (label: string): string => lines.find((line) => line.startsWith(`  ${label} `)) ?? "";
-    assert.match(lines[0] ?? "", /^Foreword 0\.0\.0, up \d+ s$/);
+    assert.match(lines[0] ?? "", /^Foreword 0\.0\.0, up \d+ (?:s|min)$/);
     assert.match(row("turns"), / 1 running; 0\.0 a minute/);
     assert.match(row("followers"), / 1 of these turns, 0 of other servers'/);
     assert.match(row("store"), /calls a second; within \S+ m?s \(p99\); \d+ of 10 at once, 0 waiting/);
