@@ -14,10 +14,3 @@ const mediaTypes: Readonly<Record<DocumentType, string>> = {
 export function toMediaType(type: DocumentType): string {
   return mediaTypes[type];
 }
-
-/**
- * Returns the media type of a stored document's type; `undefined` for one that only another version knows.
- */
-export function findMediaType(type: string): string | undefined {
-  return Object.entries(mediaTypes).find(([known]) => known === type)?.[1];
-}

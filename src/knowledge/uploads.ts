@@ -1,7 +1,9 @@
 /** Takes documents of clients: checks and names them, and stores their originals. */
-import { webcrypto } from "node:crypto";
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { Caller } from "../base/caller.ts";
 import { AppError } from "../base/errors.ts";
+import { mebibyte } from "../base/sizes.ts";
 import { detectDocumentType } from "../grounding/documents/detect-type.ts";
 import type { AttachmentRows } from "../store/attachments/attachment-rows.ts";
 import type { StoredDocument } from "./document.ts";
@@ -42,15 +44,13 @@ export class DocumentUploads {
     const { rows, originals, onWaiting } = this.#options;
     const { name, bytes } = sent;
     const type = detectDocumentType(bytes, { name, mediaType: sent.mediaType });
-    if (type === undefined) throw new AppError("document_type_unknown", `unknown type: ${name}`);
-    const digest = Buffer.from(await webcrypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString(
-      "hex",
-    );
+    if (type === undefined) throw new AppError("document_type_unknown", "unknown type of document");
+    const digest = await toDigest(bytes);
     const id = toDocumentId(caller.userId, knowledgeBase, digest);
     const document = { id, name, type, sizeBytes: bytes.length };
     if (!(await this.#save(caller, knowledgeBase, document))) {
       const original = { id, digest, textDigest: "", mediaType: toMediaType(type), sizeBytes: bytes.length };
-      await originals.store(caller.userId, [{ ...original, name, data: bytes.toString("base64") }], true);
+      await originals.store(caller.userId, [{ ...original, name, data: bytes }], true);
       await this.#save(caller, knowledgeBase, document);
     }
     onWaiting();
@@ -64,4 +64,14 @@ export class DocumentUploads {
     if (saved === "full") throw new AppError("knowledge_full", `no room for ${document[2].sizeBytes} bytes`);
     return saved === "stored";
   }
+}
+
+/** Returns the SHA-256 of a document, and lets other work run meanwhile. */
+async function toDigest(bytes: Buffer): Promise<string> {
+  const digest = createHash("sha256");
+  for (let start = 0; start < bytes.length; start += mebibyte) {
+    digest.update(bytes.subarray(start, start + mebibyte));
+    await setImmediate();
+  }
+  return digest.digest("hex");
 }

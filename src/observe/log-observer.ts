@@ -214,8 +214,8 @@ function logDocument(
   logger: FastifyBaseLogger,
   event: MeasuredEvent & { readonly type: "document-read" },
 ): void {
-  const { documentId, pages, passages, errorCode: code } = event;
-  const facts = { documentId, pages, passages, durationMs: Math.round(event.durationMs) };
+  const { type: _type, errorCode: code, durationMs, ...document } = event;
+  const facts = { ...document, durationMs: Math.round(durationMs) };
   if (code === undefined) logger.info(facts, "document read");
   else logger.warn({ ...facts, code }, "document could not be read");
 }

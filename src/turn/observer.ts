@@ -137,6 +137,12 @@ export type MeasuredEvent =
   | {
       readonly type: "document-read";
       readonly documentId: string;
+      readonly knowledgeBaseId: string;
+      readonly userId: string | undefined;
+      /** Like `pdf`. */
+      readonly documentType: string;
+      /** `undefined` if its original is gone. */
+      readonly sizeBytes: number | undefined;
       readonly pages: number;
       readonly passages: number;
       readonly durationMs: number;

@@ -4,13 +4,14 @@ import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { AppError } from "../../src/base/errors.ts";
+import { detectDocumentType } from "../../src/grounding/documents/detect-type.ts";
 import {
   defaultDocumentLimits,
   type DocumentLimits,
   type DocumentPage,
 } from "../../src/grounding/documents/document.ts";
 import { readDocument, type DocumentSource } from "../../src/grounding/documents/read-document.ts";
-import { makePdf } from "../support/documents/make-pdf.ts";
+import { makePdf, scannedPage } from "../support/documents/make-pdf.ts";
 
 /** A document of mammoth's tests. */
 function readSample(name: string): Buffer {
@@ -89,6 +90,16 @@ describe("a PDF document", () => {
   test("has ligatures as letters, and superscripts as they are", async () => {
     const bytes = makePdf([[{ text: "oﬃce ﬁle m²", x: 72, y: 700, font: "glyphs" }]]);
     assert.equal(await readText({ bytes }), "office file m²\n");
+  });
+
+  test("that needs a password is refused as encrypted, and one that only its owner may change is read", async () => {
+    const pages = [[{ text: "Locked away.", x: 72, y: 700 }]];
+    await refuses("document_encrypted", { bytes: makePdf(pages, { user: "secret", owner: "owner" }) });
+    assert.equal(await readText({ bytes: makePdf(pages, { user: "", owner: "owner" }) }), "Locked away.\n");
+  });
+
+  test("of pictures of pages is refused as a scan", async () => {
+    await refuses("document_has_no_text", { bytes: makePdf([scannedPage, scannedPage]) });
   });
 
   test("without text is refused as a scan", async () => {
@@ -223,6 +234,27 @@ describe("plain text", () => {
     assert.ok(pages.length > 5);
     assert.ok(pages.every((page) => page.text.endsWith("\n")));
     assert.equal(pages.map((page) => page.text).join(""), text);
+  });
+
+  test("whose first bytes are cut within a character is known as text", async () => {
+    for (const start of ["", "x"]) {
+      const bytes = Buffer.from(`${start}${"é".repeat(40_000)}`);
+      assert.equal(detectDocumentType(bytes), "text");
+      assert.equal((await readText({ bytes })).length, 40_000 + start.length);
+    }
+    const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from("🦔".repeat(20_000), "utf16le")]);
+    assert.equal(detectDocumentType(utf16), "text");
+  });
+
+  test("that turns out to be none further on is refused as damaged", async () => {
+    const bytes = Buffer.concat([Buffer.from("Line\n".repeat(20_000)), Buffer.from([0, 1, 2])]);
+    assert.equal(detectDocumentType(bytes), "text");
+    await refuses("document_unreadable", { bytes });
+  });
+
+  test("is read as the type that it was stored as, whatever its name says by now", async () => {
+    const bytes = Buffer.from("# Title\n");
+    assert.deepEqual((await read({ bytes, type: "text", name: "a.md" }))[0]?.headings, []);
   });
 
   test("with too many characters is refused", async () => {

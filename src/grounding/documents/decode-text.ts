@@ -17,19 +17,27 @@ const binary = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/;
  * @see https://encoding.spec.whatwg.org/
  */
 export function decodeText(bytes: Uint8Array, declared?: string): string | undefined {
+  return decode(bytes, declared, false);
+}
+
+/** Decodes the first bytes of a text as {@link decodeText} does; they may end within a character. */
+export function decodeHead(bytes: Uint8Array): string | undefined {
+  return decode(bytes, undefined, true);
+}
+
+function decode(bytes: Uint8Array, declared: string | undefined, isCut: boolean): string | undefined {
+  const decodeAs = (label: string | undefined): string | undefined => {
+    if (label === undefined) return undefined;
+    try {
+      return new TextDecoder(label, { fatal: true }).decode(bytes, { stream: isCut });
+    } catch {
+      return undefined;
+    }
+  };
   const marked = byteOrderMarks.find(([mark]) => mark.every((byte, index) => bytes[index] === byte));
   const text =
     marked === undefined
-      ? (decodeAs("utf-8", bytes) ?? decodeAs(declared, bytes) ?? decodeAs("windows-1252", bytes))
-      : decodeAs(marked[1], bytes);
+      ? (decodeAs("utf-8") ?? decodeAs(declared) ?? decodeAs("windows-1252"))
+      : decodeAs(marked[1]);
   return text === undefined || binary.test(text) ? undefined : text;
-}
-
-function decodeAs(label: string | undefined, bytes: Uint8Array): string | undefined {
-  if (label === undefined) return undefined;
-  try {
-    return new TextDecoder(label, { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }

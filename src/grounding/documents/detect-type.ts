@@ -1,7 +1,7 @@
 /** Tells the type of a document by its bytes: names and media types of uploads are often wrong. */
 import { Buffer } from "node:buffer";
 import type { DocumentType } from "./document.ts";
-import { decodeText } from "./decode-text.ts";
+import { decodeHead } from "./decode-text.ts";
 
 /** What an upload says of itself. It only tells apart types that are all plain text. */
 export interface DocumentHint {
@@ -13,7 +13,12 @@ export interface DocumentHint {
 const pdfHeadBytes = 1024;
 /** The first bytes of Microsoft's older formats, which are also the cover of an encrypted document. */
 const compoundFile = Buffer.from("d0cf11e0a1b11ae1", "hex");
-/** How much of a text is looked at to find out whether it is HTML. */
+/**
+ * How much of a text is looked at to find out whether it is one: to decode all of a large one would hold up
+ * the server. Its reader refuses one that is none further on.
+ */
+const textHeadBytes = 64 * 1024;
+/** How much of it is looked at to find out whether it is HTML. */
 const htmlHeadCharacters = 2048;
 const htmlStart = /^\s*(?:<!--[^]*?-->\s*)*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head|body)\b/i;
 /** Formats of plain text whose contents mean nothing to a reader. */
@@ -29,7 +34,7 @@ export function detectDocumentType(bytes: Uint8Array, hint: DocumentHint = {}): 
   if (buffer.subarray(0, 4).equals(Buffer.from("PK\u0003\u0004")))
     return buffer.includes("word/document") ? "docx" : undefined;
   if (isEncryptedPackage(buffer)) return "docx";
-  const text = decodeText(buffer);
+  const text = decodeHead(buffer.subarray(0, textHeadBytes));
   if (text === undefined || otherMarkup.test(text)) return undefined;
   if (htmlStart.test(text.slice(0, htmlHeadCharacters))) return "html";
   return toTextType(hint);

@@ -9,11 +9,13 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { detectDocumentType, type DocumentHint } from "./detect-type.ts";
-import type { DocumentJob, DocumentLimits, DocumentPage } from "./document.ts";
+import type { DocumentJob, DocumentLimits, DocumentPage, DocumentType } from "./document.ts";
 
 /** A document to read. */
 export interface DocumentSource extends DocumentHint {
   readonly bytes: Uint8Array;
+  /** `undefined` if its bytes are to tell. */
+  readonly type?: DocumentType | undefined;
   /** Whether to leave out what surrounds the main text, if this is HTML. */
   readonly isWebPage?: boolean;
   /** The encoding of a text, as its server says. */
@@ -59,7 +61,7 @@ export async function* readDocument(
   limits: DocumentLimits,
   signal: AbortSignal,
 ): AsyncGenerator<DocumentPage> {
-  const type = detectDocumentType(source.bytes, source);
+  const type = source.type ?? detectDocumentType(source.bytes, source);
   if (type === undefined) throw new AppError("document_type_unknown", "unknown type of document");
   signal.throwIfAborted();
   const child = startChild(

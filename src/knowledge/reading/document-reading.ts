@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { toAppError } from "../../base/errors.ts";
-import type { DocumentLimits } from "../../grounding/documents/document.ts";
+import { documentTypes, type DocumentLimits } from "../../grounding/documents/document.ts";
 import { readDocument } from "../../grounding/documents/read-document.ts";
 import type { AttachmentRows } from "../../store/attachments/attachment-rows.ts";
 import type { Observer } from "../../turn/observer.ts";
@@ -16,13 +16,13 @@ import {
   type TakenDocument,
 } from "./reading-rows.ts";
 import { BackgroundWork, type WorkResult } from "../background-work.ts";
-import { findMediaType } from "../document-media-type.ts";
 
 /** The pause between looks for documents that other processes have left: doubled each time there are none. */
 const idleMs = { first: 3_300, most: 60_000 };
 /** How often a document may be taken to be read: a server may end while it reads. */
 const maxAttempts = 5;
 
+const unreadable: ReadingEnd = { state: "failed", errorCode: "document_unreadable" };
 const nothingRead: ReadingProgress = { pagesRead: 0, pages: undefined, passages: 0, words: 0 };
 
 /** The dependencies of {@link DocumentReading}. */
@@ -34,6 +34,14 @@ export interface DocumentReadingOptions {
   readonly observe: Observer;
   /** Called once a document is ready. */
   readonly onRead: () => void;
+}
+
+/** A document that is being read. */
+interface Reading {
+  readonly document: TakenDocument;
+  readonly leaseId: string;
+  /** Of the original; `undefined` if it is gone, or is not to be read once more. */
+  readonly bytes: Buffer | undefined;
 }
 
 /** Reads until closed. Any number of processes may do so: each document is read by one of them. */
@@ -71,7 +79,7 @@ export class DocumentReading {
 
   /** Reads one document. Rejects if the database fails: then the lease ends by itself. */
   async #read(document: TakenDocument, leaseId: string, closing: AbortSignal): Promise<void> {
-    const { rows, clock, onRead } = this.#options;
+    const { rows, originals, clock, onRead } = this.#options;
     const stopping = new AbortController();
     const signal = AbortSignal.any([closing, stopping.signal]);
     const startMs = clock.monotonicMs();
@@ -83,12 +91,16 @@ export class DocumentReading {
     };
     let timer = clock.after(leaseMs / 3, () => void beat());
     try {
-      const end = await this.#readPages(document, leaseId, { signal, closing }, (reached) => {
+      const bytes =
+        document.attempts > maxAttempts
+          ? undefined
+          : await originals.readFile(document.id, toOwner(document));
+      const reading = { document, leaseId, bytes };
+      const end = await this.#readPages(reading, { signal, closing }, (reached) => {
         progress = reached;
       });
-      if (end === undefined) return;
-      await rows.end(document.id, leaseId, progress, end);
-      this.#tell(document.id, progress, end, clock.monotonicMs() - startMs);
+      if (end === undefined || (await rows.end(document.id, leaseId, progress, end)) === "lost") return;
+      this.#tell(reading, progress, end, clock.monotonicMs() - startMs);
       if (end.state === "ready") onRead();
     } finally {
       stopping.abort();
@@ -97,37 +109,37 @@ export class DocumentReading {
   }
 
   #tell(
-    documentId: string,
+    { document: { id, knowledgeBaseId, userId, type }, bytes }: Reading,
     { pagesRead, passages }: ReadingProgress,
     end: ReadingEnd,
     durationMs: number,
   ): void {
     if (end.state === "waiting") return;
-    const errorCode = end.state === "failed" ? end.errorCode : undefined;
     this.#options.observe({
       type: "document-read",
-      documentId,
+      documentId: id,
+      knowledgeBaseId,
+      userId,
+      documentType: type,
+      sizeBytes: bytes?.length,
       pages: pagesRead,
       passages,
+      errorCode: end.state === "failed" ? end.errorCode : undefined,
       durationMs,
-      errorCode,
     });
   }
 
   /** Resolves with how the reading ends; `undefined` if it is not this process's any more. */
   async #readPages(
-    document: TakenDocument,
-    leaseId: string,
+    { document, leaseId, bytes }: Reading,
     { signal, closing }: { readonly signal: AbortSignal; readonly closing: AbortSignal },
     onProgress: (progress: ReadingProgress) => void,
   ): Promise<ReadingEnd | undefined> {
-    const { originals, limits } = this.#options;
-    if (document.attempts > maxAttempts) return { state: "failed", errorCode: "document_unreadable" };
-    const bytes = await originals.readFile(document.id, toOwner(document));
-    if (bytes === undefined) return { state: "failed", errorCode: "document_unreadable" };
-    const { name, type, knowledgeBaseId } = document;
-    const pages = readDocument({ bytes, name, mediaType: findMediaType(type) }, limits, signal);
-    const batches = toBatches(pages, knowledgeBaseId);
+    const { limits } = this.#options;
+    if (bytes === undefined) return unreadable;
+    const { name, knowledgeBaseId } = document;
+    const type = documentTypes.find((known) => known === document.type);
+    const batches = toBatches(readDocument({ bytes, type, name }, limits, signal), knowledgeBaseId);
     try {
       for (;;) {
         const next = await batches.next();
@@ -162,7 +174,7 @@ export class DocumentReading {
     if (error.code.startsWith("store_")) throw error;
     if (error.code.startsWith("document_")) return { state: "failed", errorCode: error.code };
     this.#options.observe({ type: "store-trouble", error });
-    return { state: "failed", errorCode: "document_unreadable" };
+    return unreadable;
   }
 }
 

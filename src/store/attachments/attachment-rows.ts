@@ -30,10 +30,10 @@ export interface StoredAttachment extends StoredFile {
   readonly mediaType: AttachmentType;
 }
 
-/** An attachment with its bytes in base64. */
+/** An attachment with its bytes, which may be in base64. */
 export interface NewAttachment extends Attachment {
   readonly name: string | undefined;
-  readonly data: string;
+  readonly data: string | Buffer;
 }
 
 const Row = z
@@ -201,12 +201,12 @@ export class AttachmentRows {
   async #toCalls(
     userId: string | undefined,
     attachments: readonly NewAttachment[],
-  ): Promise<readonly (readonly JsonObject[])[]> {
+  ): Promise<Iterable<readonly JsonObject[]>> {
     if (this.#bucket === undefined) return toCalls(attachments);
     const items: JsonObject[] = [];
     for (const attachment of attachments) {
       const path = `${userId ?? "unnamed"}/${attachment.id}/${randomUUID()}`;
-      await this.#bucket.write(path, Buffer.from(attachment.data, "base64"), attachment.mediaType);
+      await this.#bucket.write(path, toBytes(attachment), attachment.mediaType);
       items.push({ ...toRow(attachment), object_path: path });
     }
     return [items];
@@ -238,23 +238,26 @@ function toRow({ id, digest, textDigest, mediaType, sizeBytes, name }: NewAttach
   };
 }
 
-/** Returns the `attachments` of each call that stores bytes in the database. */
-function toCalls(attachments: readonly NewAttachment[]): readonly (readonly JsonObject[])[] {
+/**
+ * Yields the `attachments` of each call that stores bytes in the database. All of a large file at once would
+ * hold up the server.
+ */
+function* toCalls(attachments: readonly NewAttachment[]): Generator<readonly JsonObject[]> {
   const all = new Map(
-    attachments.map((attachment) => [
-      attachment.id,
-      { row: toRow(attachment), bytes: Buffer.from(attachment.data, "base64") },
-    ]),
+    attachments.map((attachment) => [attachment.id, { row: toRow(attachment), bytes: toBytes(attachment) }]),
   );
   const sizes = Array.from(all, ([id, { bytes }]) => ({ id, sizeBytes: bytes.length }));
-  return toParts(sizes).map((parts) =>
-    parts.flatMap(({ id, first, count }) => {
+  for (const parts of toParts(sizes))
+    yield parts.flatMap(({ id, first, count }) => {
       const found = all.get(id);
       return found === undefined
         ? []
         : [{ ...found.row, first, pieces: toPieces(found.bytes, first, count) }];
-    }),
-  );
+    });
+}
+
+function toBytes({ data }: NewAttachment): Buffer {
+  return typeof data === "string" ? Buffer.from(data, "base64") : data;
 }
 
 /** Returns all pieces of attachments, by call. */

@@ -38,6 +38,24 @@ export function runKnowledgeSuite(name: string, start: () => Promise<StoreHarnes
       assert.match(body, /"heading":"Part 0"/);
     });
 
+    test("leave one line in the log for a document, read or not, without its name or text", async () => {
+      const client = newClient();
+      const pdf = makePdf([[{ text: "Confidential words.", x: 50, y: 700 }], []]);
+      const { id } = await client.addRead("handbook", pdf, "Payroll.pdf");
+      const failed = await client.addRead("handbook", "%PDF-1.7\nConfidential words", "Payroll.pdf");
+      const facts = { userId: client.userId, documentType: "pdf" };
+      for (const [documentId, msg, level, more] of [
+        [id, "document read", 30, { sizeBytes: pdf.length, pages: 2, passages: 1 }],
+        [failed.id, "document could not be read", 40, { code: "document_unreadable", passages: 0 }],
+      ] as const) {
+        const line = await app.logged((one) => one["documentId"] === documentId);
+        assert.partialDeepStrictEqual(line, { msg, level, ...facts, ...more });
+        assert.equal(app.logs.filter((one) => one["documentId"] === documentId).length, 1);
+        assert.ok(Number(line["durationMs"]) > 0);
+        assert.doesNotMatch(JSON.stringify(line), /Payroll|Confidential/);
+      }
+    });
+
     test("read a PDF page by page, and give its original back", async () => {
       const client = newClient();
       const pages = [1, 2, 3].map((page) => [{ text: `This is page ${page} of three.`, x: 50, y: 700 }]);
