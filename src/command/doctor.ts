@@ -19,6 +19,7 @@ import { vectorAdvice } from "../observe/log-observer.ts";
 import { createTextCensor } from "../observe/logger.ts";
 import { checkEmbeddings } from "./checks/embeddings-check.ts";
 import { checkModels } from "./checks/model-check.ts";
+import { checkSearch } from "./checks/search-check.ts";
 import { checkTools } from "./checks/tools-check.ts";
 import { toStoreAdvice } from "./store-advice.ts";
 
@@ -70,6 +71,7 @@ export async function doctor(
   for (const finding of await checkModels(app.model)) print(finding);
   for (const finding of await checkTools(app.toolServers)) print(finding);
   for (const finding of await checkEmbeddings(app.embeddings)) print(finding);
+  for (const finding of await checkSearch(app.webSearch)) print(finding);
   for (const finding of await checkStore(app.store, app.embeddings !== undefined)) print(finding);
   for (const finding of checkJournal(app.store)) print(finding);
   return isWell ? 0 : 1;

@@ -121,7 +121,7 @@ describe("a search engine", () => {
     await fails("searxng", /status 403: allow JSON in its settings\.yml/);
     await fails("brave", /status 403: check SEARCH_API_KEY/);
     web.engine = () => [429, {}];
-    await fails("tavily", /^tavily: status 429$/);
+    await fails("tavily", /^tavily: status 429: the searches of the account's plan are used up/);
     web.engine = () => [200, "no JSON"];
     await fails("searxng", /^searxng: /);
     web.engine = () => [200, { results: [], unresponsive_engines: [["google", "CAPTCHA"]] }];

@@ -4,6 +4,7 @@ import { Semaphore } from "../../base/semaphore.ts";
 import { toModelFailure } from "../../model/model-failure.ts";
 import type { ModelSettings, OpenAiOptions } from "../../model/settings.ts";
 import { probeServer } from "../../model/server-probe.ts";
+import { explainConnection } from "./connection-advice.ts";
 import type { Finding } from "../finding.ts";
 import { toWindowFinding } from "./window-check.ts";
 
@@ -12,28 +13,6 @@ const subject = "model";
 const maxShown = 8;
 /** How many servers are asked at once. */
 const maxProbes = 8;
-
-/** Signs of a failed connection, each with its cause and advice, which the name of the setting precedes. */
-const connectionRules: readonly (readonly [sign: RegExp, text: string, advice: string])[] = [
-  [/ENOTFOUND|EAI_AGAIN/, "host not found", "correct the host"],
-  [/ECONNREFUSED/, "nothing is listening there", "start the model server, or correct host and port"],
-  [/ERR_SSL_WRONG_VERSION_NUMBER|EPROTO|WRONG_VERSION/, "it speaks http, not https", "start it with http://"],
-  [
-    /CERT|certificate|self[- ]signed|ALTNAME|UNABLE_TO_/i,
-    "its certificate cannot be verified",
-    "set NODE_EXTRA_CA_CERTS=<PEM file> to its certificate authority, or correct the host",
-  ],
-  [
-    /ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|TIMEOUT|timed out/i,
-    "no response",
-    "correct the host, and allow the connection in firewalls and proxies",
-  ],
-  [
-    /ECONNRESET|SOCKET|closed|terminated/i,
-    "the server closed the connection",
-    "correct host and port, and check its log",
-  ],
-];
 
 /** The names of the settings that advice is about. */
 interface Names {
@@ -171,25 +150,13 @@ function toKeyAdvice({ openai: { azure, apiKey }, names: { key, place } }: Check
 }
 
 function toUnreachable({ place }: Names, error: unknown): Finding {
-  const words = listCauses(error).join(": ").replaceAll(/\s+/g, " ").trim();
-  const rule = connectionRules.find(([sign]) => sign.test(words));
-  if (rule === undefined)
+  const { words, known } = explainConnection(error);
+  if (known === undefined)
     return { subject, isWell: false, text: words, fix: `check ${place}, and that the server is running` };
-  const [, text, advice] = rule;
   return {
     subject,
     isWell: false,
-    text: `model_unavailable: ${text} (${words})`,
-    fix: `check ${place}: ${advice}`,
+    text: `model_unavailable: ${known.text} (${words})`,
+    fix: `check ${place}: ${known.advice}`,
   };
-}
-
-/** Returns the messages of an error and its causes, with their codes. */
-function listCauses(error: unknown): readonly string[] {
-  if (!(error instanceof Error)) return [String(error)];
-  const code = "code" in error && typeof error.code === "string" ? ` (${error.code})` : "";
-  const inner = error instanceof AggregateError ? error.errors.flatMap(listCauses) : [];
-  const causes = error.cause === undefined ? inner : listCauses(error.cause);
-  const own = error.message === "" ? [] : [`${error.message}${code}`];
-  return [...own, ...causes];
 }

@@ -1,6 +1,7 @@
 /** Connects to the servers of tools, lists their tools, and shows how to fix each problem. Calls no tool. */
 import type { AppOptions } from "../../app.ts";
 import { systemClock } from "../../base/clock.ts";
+import { toPrintable } from "../../observe/printable.ts";
 import type { ToolServerSettings } from "../../tools/settings.ts";
 import type { ToolServer } from "../../tools/tool-server.ts";
 import { McpToolServers } from "../../tools/tool-servers.ts";
@@ -81,11 +82,6 @@ function toProblem(place: string, reason: string): Finding {
   const advice = adviceRules.find(([sign]) => sign.test(reason))?.[1];
   const text = `${place}: ${reason}`;
   return { subject, isWell: false, text, fix: advice ?? "check the server's entry in MCP_SERVERS_FILE" };
-}
-
-/** Returns a text of other programs without characters that a terminal would obey. */
-function toPrintable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, "\ufffd");
 }
 
 /** Returns where a server is, without arguments, queries and passwords, which may be secrets. */

@@ -127,29 +127,44 @@ export async function askEngine(
   const { url, ...options } = protocol.toRequest(query, settings);
   const headers = { accept: "application/json", ...options.headers };
   const response = await request(url, { ...options, headers, signal }).catch((cause: unknown) => {
-    throw toFailure(engine, cause instanceof Error ? cause.message : "no response", cause);
+    throw toFailure(engine, cause instanceof Error ? cause.message : "no response", { cause });
   });
   const body = await readResponseText(response.body, maxResponseBytes).catch((cause: unknown) => {
-    throw toFailure(engine, cause instanceof Error ? cause.message : "no response", cause);
+    throw toFailure(engine, cause instanceof Error ? cause.message : "no response", { cause });
   });
-  if (response.statusCode !== 200) throw toFailure(engine, explainStatus(engine, response.statusCode));
-  const found = protocol.response.safeParse(parseJson(body));
+  const { statusCode: status } = response;
+  if (status !== 200) throw toFailure(engine, `status ${status}`, { advice: toAdvice(engine, status) });
+  const json = parseJson(body);
+  if (json === undefined) throw toFailure(engine, "no JSON", { advice: addressAdvice });
+  const found = protocol.response.safeParse(json);
   if (!found.success) throw toFailure(engine, found.error.issues[0]?.message ?? "another form of response");
   return takeUsable(found.data);
 }
 
-function toFailure(engine: string, reason: string, cause?: unknown): AppError {
-  return new AppError("search_unavailable", `${engine}: ${reason}`, { cause });
+function toFailure(
+  engine: string,
+  reason: string,
+  { cause, advice }: { readonly cause?: unknown; readonly advice?: string | undefined } = {},
+): AppError {
+  const message = `${engine}: ${reason}${advice === undefined ? "" : `: ${advice}`}`;
+  return new AppError("search_unavailable", message, { cause, advice });
 }
 
-function explainStatus(engine: SearchEngineName, status: number): string {
-  const advice =
-    engine === "searxng" && status === 403
-      ? ": allow JSON in its settings.yml (search: formats: [html, json]), and turn off its limiter"
-      : status === 401 || status === 403
-        ? ": check SEARCH_API_KEY"
-        : "";
-  return `status ${status}${advice}`;
+const addressAdvice = "check SEARCH_BASE_URL: it must be the engine's address, without /search";
+
+/** Returns how to fix a refusal, if that is known. */
+function toAdvice(engine: SearchEngineName, status: number): string | undefined {
+  if (engine === "searxng" && status === 403)
+    return "allow JSON in its settings.yml (search: formats: [html, json]), and turn off its limiter";
+  // Brave refuses an unknown key with 422.
+  if (status === 401 || status === 403 || (engine === "brave" && status === 422))
+    return "check SEARCH_API_KEY";
+  if (status === 404 || status === 405 || (status >= 300 && status < 400)) return addressAdvice;
+  if (status === 402 || status === 429 || (engine === "tavily" && (status === 432 || status === 433)))
+    return engine === "searxng"
+      ? "turn off its limiter for this server"
+      : "the searches of the account's plan are used up, or came too fast";
+  return undefined;
 }
 
 function toUrl(base: URL, path: string): URL {
