@@ -16,11 +16,14 @@ const { version }: { version: string } = JSON.parse(
   readFileSync(new URL("../package.json", import.meta.url), "utf8"),
 );
 
+/** The configuration's code, which only this file loads. */
+const loadConfigCode = async () => await import("./config/config.ts");
+
 /** Runs a command, and loads only its code. */
 async function run(
   command: "serve" | "schema" | "supabase-migration" | "migrate" | "doctor" | "status",
 ): Promise<number> {
-  const { loadConfig } = await import("./config/config.ts");
+  const { loadConfig } = await loadConfigCode();
   switch (command) {
     case "serve": {
       const { serve } = await import("./command/serve.ts");
@@ -54,6 +57,25 @@ async function run(
   }
 }
 
+/** Runs a command of `foreword documents`, with its `args`. */
+async function runClient(args: readonly string[]): Promise<number> {
+  const { documentsHelp, parseDocumentsArguments } = await import("./command/documents/arguments.ts");
+  const asked = parseDocumentsArguments(args);
+  switch (asked.type) {
+    case "help":
+      process.stdout.write(documentsHelp);
+      return 0;
+    case "wrong":
+      process.stderr.write(`foreword: ${asked.text}\n\n${documentsHelp}`);
+      return 2;
+    case "run": {
+      const { runDocuments } = await import("./command/documents/run-documents.ts");
+      const { loadClientVariables } = await loadConfigCode();
+      return await runDocuments(asked.command, asked.options, loadClientVariables());
+    }
+  }
+}
+
 async function main(): Promise<number> {
   try {
     const { help, parseArguments } = await import("./command/arguments.ts");
@@ -61,6 +83,8 @@ async function main(): Promise<number> {
     switch (asked.type) {
       case "run":
         return await run(asked.command);
+      case "documents":
+        return await runClient(asked.args);
       case "help":
         process.stdout.write(help);
         return 0;

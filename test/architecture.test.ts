@@ -80,6 +80,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 /** The files that open connections, besides packages in their homes: addresses are the operator's. */
 const connecting: readonly string[] = [
   "auth/key-set.ts",
+  "command/documents/server-client.ts", // another process, which is a client
   "command/status/status.ts",
   "grounding/embeddings/embedding-server.ts",
   "grounding/web/page-reader.ts", // and those that the search engine has found

@@ -10,6 +10,8 @@ export type Command = (typeof commands)[number];
 /** The parsed arguments; `wrong` holds a sentence that tells the user how to correct them. */
 export type Arguments =
   | { readonly type: "run"; readonly command: Command | "supabase-migration" }
+  /** A client's command, whose arguments are parsed apart. */
+  | { readonly type: "documents"; readonly args: readonly string[] }
   | { readonly type: "help" }
   | { readonly type: "version" }
   | { readonly type: "wrong"; readonly text: string };
@@ -18,11 +20,12 @@ export type Arguments =
 export const help = `Usage: foreword [command]
 
 Commands:
-  serve     start the server (the default)
-  schema    print supabase_schema.sql with the configured table names
-  migrate   apply the schema to DATABASE_URL; safe to run again
-  doctor    check configuration, model and store, and show how to fix each problem
-  status    show what the running server does now; it needs METRICS_PORT
+  serve      start the server (the default)
+  schema     print supabase_schema.sql with the configured table names
+  migrate    apply the schema to DATABASE_URL; safe to run again
+  doctor     check configuration, model and store, and show how to fix each problem
+  documents  add documents to a knowledge base of a running server, list and delete them
+  status     show what the running server does now; it needs METRICS_PORT
 
 Options:
   -h, --help     show this help
@@ -41,7 +44,7 @@ overrides the file. In a checkout:
 `;
 
 /** Other programs' names for our commands. */
-const synonyms: Readonly<Record<string, Command>> = {
+const synonyms: Readonly<Record<string, Command | "documents">> = {
   start: "serve",
   run: "serve",
   server: "serve",
@@ -49,6 +52,8 @@ const synonyms: Readonly<Record<string, Command>> = {
   migrations: "migrate",
   check: "doctor",
   top: "status",
+  document: "documents",
+  docs: "documents",
 };
 const optionNames: Readonly<Record<string, string>> = {
   p: "PORT",
@@ -66,6 +71,8 @@ const optionNames: Readonly<Record<string, string>> = {
 
 /** Returns the parsed `args`. */
 export async function parseArguments(args: readonly string[]): Promise<Arguments> {
+  if (args[0] === "documents") return { type: "documents", args: args.slice(1) };
+  if (args[0] === "help" && args[1] === "documents") return { type: "documents", args: ["--help"] };
   const { tokens } = parseArgs({ args: [...args], strict: false, allowPositionals: true, tokens: true });
   const options = tokens.filter((token) => token.kind === "option");
   const words = tokens.flatMap((token) => (token.kind === "positional" ? [token.value] : []));

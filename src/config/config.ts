@@ -4,7 +4,8 @@
 import type { AppOptions } from "../app.ts";
 import { mebibyte } from "../base/sizes.ts";
 import { findPageKey } from "./page-key.ts";
-import { findBrokenRules, findOverridden, imageShare } from "./rules.ts";
+import { toLimitOptions } from "./limit-options.ts";
+import { findBrokenRules, findOverridden } from "./rules.ts";
 import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { findSecrets } from "./secrets.ts";
@@ -72,6 +73,26 @@ export function loadConfig(): Config {
     ];
     return Array.from(new Set(misspelt));
   });
+}
+
+/**
+ * Returns the variables of `foreword documents`, a client of a server, in the environment and in `.env`.
+ * @throws ConfigError if `.env` cannot be read.
+ */
+export function loadClientVariables(): Readonly<
+  Record<"url" | "token" | "userId" | "port", string | undefined>
+> {
+  const { variables } = readEnvFile();
+  const read = (name: string): string | undefined =>
+    [process.env[name], variables[name]]
+      .map((value) => unquote(value?.trim() ?? ""))
+      .find((value) => value !== "");
+  return {
+    url: read("FOREWORD_URL"),
+    token: read("FOREWORD_TOKEN"),
+    userId: read("FOREWORD_USER_ID"),
+    port: read("PORT"),
+  };
 }
 
 function readEnvFile(): EnvFile {
@@ -208,24 +229,6 @@ function toConfig(
 
 function toMetricsAddress({ METRICS_HOST: host, METRICS_PORT: port }: Environment): Config["metrics"] {
   return port === undefined ? undefined : { host, port };
-}
-
-/** Without authentication limits are off by default: all users behind a proxy would share one address's. */
-function toLimitOptions(environment: Environment): AppOptions["limits"] {
-  const isOn = environment.AUTH !== "none";
-  return {
-    requestsPerMinute: (environment.LIMIT_REQUESTS_PER_MINUTE ?? (isOn ? 120 : 0)) || undefined,
-    concurrentTurns: (environment.LIMIT_CONCURRENT_TURNS ?? (isOn ? 3 : 0)) || undefined,
-    tokensPerDay: environment.LIMIT_TOKENS_PER_DAY || undefined,
-    costPerDay: environment.LIMIT_COST_PER_DAY || undefined,
-    keyCostsPerDay: environment.LIMIT_KEY_COST_PER_DAY,
-    maxBodyBytes: environment.LIMIT_BODY_MIB * mebibyte,
-    maxBodiesBytes: environment.LIMIT_BODIES_MIB * mebibyte,
-    maxMessages: environment.LIMIT_MESSAGES,
-    maxMessageBytes: environment.LIMIT_MESSAGE_KIB * 1024,
-    maxMessageFiles: environment.LIMIT_MESSAGE_FILES,
-    maxImageBytes: (environment.LIMIT_IMAGE_MIB ?? environment.LIMIT_BODY_MIB * imageShare) * mebibyte,
-  };
 }
 
 /**
