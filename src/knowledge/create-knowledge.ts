@@ -66,7 +66,7 @@ export async function createKnowledge(
     onRead: () => embeddings?.nudge(),
   });
   const uploads = new DocumentUploads({ rows, originals, onWaiting: () => reading.nudge() });
-  const search = new DocumentSearch(embeddings?.search ?? words);
+  const search = new DocumentSearch(embeddings?.search ?? words, rows);
   const close = async (): Promise<void> => {
     await Promise.all([reading.close(), embeddings?.close()]);
   };

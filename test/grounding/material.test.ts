@@ -83,6 +83,56 @@ describe("sources in the instruction", () => {
     assert.ok(texts.every((text) => text.isWellFormed()));
   });
 
+  describe("with more of their document around them", () => {
+    const beside = (text: string, page?: number) => ({ text, page });
+    const found = toSource("Found.\n", {
+      page: 2,
+      around: {
+        before: [beside("Before.\n", 1), beside("Start.\n", 1)],
+        after: [beside("After.\n", 2)],
+        isWhole: false,
+      },
+    });
+
+    test("have the text beside them if there is room, on the pages that it stands on", () => {
+      assert.deepEqual(readTexts([toSearch([found])]), ["Before.\nFound.\nAfter."]);
+      const { instruction = "", items } = toMaterial([toSearch([found])], largeWindow, nonce);
+      assert.match(instruction, /page="1-2"/);
+      const [, source] = items;
+      assert.partialDeepStrictEqual(source, { type: "source", page: 2, quote: "Found." });
+    });
+
+    test("are all of a document if all of it fits", () => {
+      const around = { before: [], after: [], ...found.around, isWhole: true };
+      assert.deepEqual(readTexts([toSearch([{ ...found, around }])]), ["Start.\nBefore.\nFound.\nAfter."]);
+      const long = { ...around, before: [beside("Before.\n"), beside("x".repeat(maxMaterialCharacters))] };
+      assert.deepEqual(readTexts([toSearch([{ ...found, around: long }])]), ["Before.\nFound.\nAfter."]);
+    });
+
+    test("leave the room to the other sources first", () => {
+      const after = [beside("y".repeat(2_000))];
+      const first = toSource("a".repeat(11_000), { around: { before: [], after, isWhole: true } });
+      const second = toSource("b".repeat(12_000));
+      const texts = readTexts([toSearch([first, second])]);
+      assert.deepEqual(
+        texts.map((text) => text.length),
+        [11_000, 12_000],
+      );
+      assert.equal(readTexts([toSearch([first])])[0]?.length, 13_000);
+    });
+
+    test("are quoted by what was found, unless that did not fit", () => {
+      const text = `${"Before it. ".repeat(100)}Found here.`;
+      const source = toSource(text, { quote: "Found here." });
+      const quote = (windowTokens: number): string => {
+        const [, item] = toMaterial([toSearch([source])], windowTokens).items;
+        return item?.type === "source" ? item.quote : "";
+      };
+      assert.equal(quote(largeWindow), "Found here.");
+      assert.match(quote(600), /^Before it\./);
+    });
+  });
+
   test("that were not found, or not looked for in time, are said to be missing", () => {
     const { instruction, isAnswered } = toMaterial(
       [toSearch(undefined), toSearch([], { kind: "web" })],

@@ -17,6 +17,25 @@ export interface FoundSource extends Omit<SourceData, "sourceId" | "number" | "q
   /** Names it within its kind: the same passage or page has the same. */
   readonly key: string;
   readonly text: string;
+  /** The part of the text that was found, if that is not its beginning. */
+  readonly quote?: string;
+  /** More of its document, for which there may be room. */
+  readonly around?: TextAround | undefined;
+}
+
+/** A text beside a source in its document. */
+interface TextBeside {
+  /** The page that it stands on; `undefined` if the document has no pages. */
+  readonly page: number | undefined;
+  readonly text: string;
+}
+
+/** What stands around a source in its document, without other sources. The nearest comes first. */
+export interface TextAround {
+  readonly before: readonly TextBeside[];
+  readonly after: readonly TextBeside[];
+  /** Whether these and the document's other sources, with what stands around them, are all of it. */
+  readonly isWhole: boolean;
 }
 
 /** A search that is over. */

@@ -48,10 +48,10 @@ export function toMaterial(
     const status = sources === undefined ? "failed" : fitting.length === 0 ? "nothing" : "found";
     items.push({ type: "search", kind, query, status });
     if (status !== "found") missing.push(toMissing(kind, status));
-    for (const source of fitting) {
+    for (const one of fitting) {
       number += 1;
-      items.push({ type: "source", ...toSourceData(source, number) });
-      elements.push(toElement(source, number, nonce));
+      items.push({ type: "source", ...toSourceData(one, number) });
+      elements.push(toElement(one, number, nonce));
     }
   }
   const isOver = (wanted: string): boolean =>
@@ -73,18 +73,81 @@ interface Room {
   readonly tokens: number;
 }
 
-/** The first sources that fit into `room`; one that is cut keeps enough to be understood. */
-function takeFitting(sources: readonly FoundSource[], room: Room): readonly FoundSource[] {
-  const taken: FoundSource[] = [];
+/** A source that fits, and the text that the model gets of it. */
+interface Fitting {
+  readonly source: FoundSource;
+  readonly text: string;
+  /** Whether the end of its text is missing. */
+  readonly isCut: boolean;
+  /** How much of what stands around it is in the text, on each side. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/**
+ * The first sources that fit into `room`; one that is cut keeps enough to be understood. What stands beside a
+ * source goes with it if there is room, and all of its document if all of that fits.
+ */
+function takeFitting(sources: readonly FoundSource[], room: Room): readonly Fitting[] {
+  const taken: Fitting[] = [];
   let left = room;
+  const use = (text: string): void => {
+    left = { characters: left.characters - text.length, tokens: left.tokens - sampleTokens([text]) };
+  };
   for (const source of sources.slice(0, maxSources)) {
     const whole = source.text.trim();
     const text = cutToRoom(whole, left);
-    if (text === "" || (text !== whole && text.length < maxQuoteCharacters)) continue;
-    taken.push({ ...source, text });
-    left = { characters: left.characters - text.length, tokens: left.tokens - sampleTokens([text]) };
+    const isCut = text !== whole;
+    if (text === "" || (isCut && text.length < maxQuoteCharacters)) continue;
+    taken.push({ source, text, isCut, before: 0, after: 0 });
+    use(text);
   }
-  return taken;
+  const grow = (fitting: Fitting, before: number, after: number): Fitting => {
+    const { around } = fitting.source;
+    if (around === undefined || fitting.isCut) return fitting;
+    const added = [
+      ...around.before.slice(fitting.before, before),
+      ...around.after.slice(fitting.after, after),
+    ];
+    const text = added.map((one) => one.text).join("");
+    if (text === "" || cutToRoom(text, left) !== text) return fitting;
+    use(text);
+    return {
+      ...fitting,
+      before: Math.min(before, around.before.length),
+      after: Math.min(after, around.after.length),
+    };
+  };
+  return taken
+    .map((fitting) => grow(fitting, 0, 1))
+    .map((fitting) => grow(fitting, 1, fitting.after))
+    .map((fitting) =>
+      fitting.source.around?.isWhole === true ? grow(fitting, Infinity, Infinity) : fitting,
+    );
+}
+
+/** Returns the whole text of a source that the model gets. */
+function toGrown({ source, text, before, after }: Fitting): string {
+  const { around } = source;
+  if (around === undefined || before + after === 0) return text;
+  const texts = [
+    ...around.before
+      .slice(0, before)
+      .map((one) => one.text)
+      .toReversed(),
+    source.text,
+    ...around.after.slice(0, after).map((one) => one.text),
+  ];
+  return texts.join("").trim();
+}
+
+/** Returns the pages on which the text of a source stands. */
+function toPages({ source, before, after }: Fitting): string | undefined {
+  const { page, around } = source;
+  if (page === undefined) return undefined;
+  const first = around?.before[before - 1]?.page ?? page;
+  const last = around?.after[after - 1]?.page ?? page;
+  return first === last ? String(page) : `${first}-${last}`;
 }
 
 function cutToRoom(whole: string, { characters, tokens }: Room): string {
@@ -93,8 +156,11 @@ function cutToRoom(whole: string, { characters, tokens }: Room): string {
   return count <= tokens ? text : cut(text, Math.max(0, Math.floor((text.length * tokens) / count)));
 }
 
-function toSourceData({ key, text, title, ...source }: FoundSource, number: number): SourceData {
-  const quote = text.replaceAll(/\s+/g, " ").slice(0, maxQuoteCharacters);
+function toSourceData({ source: found, text, isCut }: Fitting, number: number): SourceData {
+  const { key, text: _text, quote: foundPart = text, around: _around, title, ...source } = found;
+  // What was found may be in the part of the text that is missing.
+  const quoted = (isCut ? text : foundPart).trim();
+  const quote = quoted.replaceAll(/\s+/g, " ").slice(0, maxQuoteCharacters);
   return {
     ...source,
     sourceId: `${source.kind}:${key}`,
@@ -108,16 +174,18 @@ function cut(text: string, length: number): string {
   return text.slice(0, length).toWellFormed();
 }
 
-function toElement({ title, page, heading, url, text }: FoundSource, number: number, nonce: string): string {
+function toElement(fitting: Fitting, number: number, nonce: string): string {
+  const { title, heading, url } = fitting.source;
+  const pages = toPages(fitting);
   const attributes = [
     `id="${number}"`,
     `title="${escape(cut(title, maxTitleCharacters))}"`,
-    ...(page === undefined ? [] : [`page="${page}"`]),
+    ...(pages === undefined ? [] : [`page="${pages}"`]),
     ...(heading === undefined ? [] : [`heading="${escape(heading)}"`]),
     ...(url === undefined ? [] : [`url="${escape(url)}"`]),
   ];
   const name = `source-${nonce}`;
-  return `<${name} ${attributes.join(" ")}>\n${text.replaceAll(nonce, "")}\n</${name}>`;
+  return `<${name} ${attributes.join(" ")}>\n${toGrown(fitting).replaceAll(nonce, "")}\n</${name}>`;
 }
 
 function escape(text: string): string {

@@ -50,7 +50,12 @@ export function runDocumentSourcesSuite(name: string, start: () => Promise<Store
         [1, "document", "Staff.pdf", id],
       );
       assert.deepEqual([source?.["page"], source?.["heading"], source?.["url"]], [2, "Travel", null]);
-      assert.match(readInstruction(), /id="1" title="Staff\.pdf" page="2" heading="Travel">\nTravel/);
+      // The document is small: the model gets all of it.
+      assert.match(
+        readInstruction(),
+        /id="1" title="Staff\.pdf" page="1-2" heading="Travel">\nHolidays\n\n[^]*\nTravel\n\nTrains/,
+      );
+      assert.match(String(source?.["quote"]), /^Travel Trains/);
       assert.doesNotMatch(readInstruction(), hint);
       assert.deepEqual(model.calls.at(-1)?.body.messages.slice(1), [
         { role: "user", content: "Which class do I book on trains?" },
@@ -67,6 +72,29 @@ export function runDocumentSourcesSuite(name: string, start: () => Promise<Store
       assert.match(readInstruction(), hint);
       assert.doesNotMatch(readInstruction(), /xylophone/);
       assert.equal((await ask(owner.userId, "What is the secret word?"))[2]?.["title"], "secret.txt");
+    });
+
+    test("give passages that follow each other as one source, with those beside them, cited by the best one", async () => {
+      const client = new KnowledgeClient(app, randomUUID());
+      const filler = "Nothing of interest stands in this part of the book. ".repeat(26);
+      const parts = Array.from({ length: 60 }, (_, index) => `# Part ${index}\n\n${filler}\n\n`);
+      parts[30] = `# Otters\n\nAn otter sleeps afloat. ${filler}\n\n`;
+      parts[31] = `# More\n\nAn otter holds hands with another otter while both sleep. ${filler}\n\n`;
+      parts[50] = `# Late\n\nAn otter holds hands with no other otter here. ${filler}\n\n`;
+      await client.addRead("handbook", parts.join(""), "zoo.md");
+      const events = await ask(client.userId, "Does an otter sleep afloat, with which otter, holding hands?");
+      const sources = events.filter(({ type }) => type === "source");
+      assert.deepEqual(
+        sources.map(({ number, heading }) => [number, heading]),
+        [
+          [1, "More"],
+          [2, "Late"],
+        ],
+      );
+      assert.match(String(sources[0]?.["quote"]), /^# More An otter holds hands/);
+      const [, first = "", second = ""] = readInstruction().split(/<source-\w+ id=/);
+      assert.deepEqual(first.match(/^# .*$/gm), ["# Part 29", "# Otters", "# More", "# Part 32"]);
+      assert.deepEqual(second.match(/^# .*$/gm), ["# Late"]);
     });
 
     test("say that a base holds nothing about the question", async () => {
