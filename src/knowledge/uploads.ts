@@ -70,8 +70,8 @@ export class DocumentUploads {
 async function toDigest(bytes: Buffer): Promise<string> {
   const digest = createHash("sha256");
   for (let start = 0; start < bytes.length; start += mebibyte) {
-    digest.update(bytes.subarray(start, start + mebibyte));
     await setImmediate();
+    digest.update(bytes.subarray(start, start + mebibyte));
   }
   return digest.digest("hex");
 }

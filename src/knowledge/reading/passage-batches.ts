@@ -7,10 +7,12 @@ import { toIndexedText } from "../search/passage-search.ts";
 import type { ReadingProgress, ReadPassage } from "./reading-rows.ts";
 
 /**
- * How many different words, groups of letters included, a batch has, unless one passage has more: the
- * embedded database does nothing else meanwhile.
+ * How many different words, groups of letters included, a batch has, unless one passage has more. It follows
+ * from the time that the last batches took: the embedded database does nothing else meanwhile.
  */
-const maxBatchWords = 4_000;
+const batchWords = { first: 1_000, least: 400, most: 4_000 };
+/** A batch that takes longer is followed by smaller ones, and a faster one by larger ones, in milliseconds. */
+const batchMs = { least: 25, most: 60 };
 
 /** Passages to store, and how far the reading is with them. */
 export interface PassageBatch {
@@ -26,17 +28,21 @@ export async function* toBatches(
   const cutter = new PassageCutter();
   let progress: ReadingProgress = { pagesRead: 0, pages: undefined, passages: 0, words: 0 };
   let batch: ReadPassage[] = [];
-  let batchWords = 0;
+  let wordCount = 0;
+  let maxWords = batchWords.first;
   const take = async function* (passages: readonly Passage[]): AsyncGenerator<PassageBatch> {
     for (const passage of passages) {
       const counts = countPassageWords(toIndexedText(passage));
-      if (batchWords > 0 && batchWords + counts.size > maxBatchWords) {
+      if (wordCount > 0 && wordCount + counts.size > maxWords) {
+        const startMs = performance.now();
         yield { passages: batch, progress };
+        // Storing it, and a rest of the same length.
+        maxWords = toNextWords(maxWords, (performance.now() - startMs) / 2);
         batch = [];
-        batchWords = 0;
+        wordCount = 0;
       }
       batch.push({ ...passage, words: toPassageVector(counts.keys(), knowledgeBaseId) });
-      batchWords += counts.size;
+      wordCount += counts.size;
       const words = progress.words + countAll(counts);
       progress = { ...progress, passages: progress.passages + 1, words };
       await setImmediate();
@@ -49,6 +55,11 @@ export async function* toBatches(
   yield* take(cutter.end());
   if (batch.length > 0) yield { passages: batch, progress };
   return progress;
+}
+
+function toNextWords(words: number, tookMs: number): number {
+  if (tookMs > batchMs.most) return Math.max(batchWords.least, words * 0.7);
+  return tookMs < batchMs.least ? Math.min(batchWords.most, words * 1.2) : words;
 }
 
 function countAll(counts: ReadonlyMap<string, number>): number {

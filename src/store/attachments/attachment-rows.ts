@@ -15,6 +15,11 @@ import type { Bucket } from "./bucket.ts";
 const pieceBytes = 262_143;
 /** The most pieces in one call, about 2 MiB: a call must end in time over a slow connection, too. */
 const callPieces = 8;
+/**
+ * The most pieces in one call that stores a file which no turn waits for, about 512 KiB: the embedded
+ * database does nothing else meanwhile.
+ */
+const freePieces = 2;
 /** How many attachments are remembered as stored, at about 100 bytes each. */
 const maxKnown = 20_000;
 
@@ -115,7 +120,7 @@ export class AttachmentRows {
     attachments: readonly NewAttachment[],
     isFree = false,
   ): Promise<void> {
-    for (const items of await this.#toCalls(userId, attachments)) {
+    for (const items of await this.#toCalls(userId, attachments, isFree ? freePieces : callPieces)) {
       const argument = { owner: userId, is_free: isFree, attachments: items };
       const result = await this.#database.call("chat_store_attachments", argument, service);
       const { unused } = parse(StoreResult, result, "store_refused");
@@ -148,7 +153,7 @@ export class AttachmentRows {
     caller: Caller,
   ): Promise<readonly { readonly attachment: StoredAttachment; readonly bytes: Buffer }[]> {
     const found = new Map<string, { readonly attachment: StoredFile; readonly chunks: Buffer[] }>();
-    for (const parts of toParts(wanted))
+    for (const parts of toParts(wanted, callPieces))
       for (const { attachment, pieces } of await this.#read(parts, caller)) {
         const chunks: Buffer[] = found.get(attachment.id)?.chunks ?? [];
         chunks.push(...pieces.map((piece) => Buffer.from(piece, "base64")));
@@ -201,8 +206,9 @@ export class AttachmentRows {
   async #toCalls(
     userId: string | undefined,
     attachments: readonly NewAttachment[],
+    maxPieces: number,
   ): Promise<Iterable<readonly JsonObject[]>> {
-    if (this.#bucket === undefined) return toCalls(attachments);
+    if (this.#bucket === undefined) return toCalls(attachments, maxPieces);
     const items: JsonObject[] = [];
     for (const attachment of attachments) {
       const path = `${userId ?? "unnamed"}/${attachment.id}/${randomUUID()}`;
@@ -242,12 +248,15 @@ function toRow({ id, digest, textDigest, mediaType, sizeBytes, name }: NewAttach
  * Yields the `attachments` of each call that stores bytes in the database. All of a large file at once would
  * hold up the server.
  */
-function* toCalls(attachments: readonly NewAttachment[]): Generator<readonly JsonObject[]> {
+function* toCalls(
+  attachments: readonly NewAttachment[],
+  maxPieces: number,
+): Generator<readonly JsonObject[]> {
   const all = new Map(
     attachments.map((attachment) => [attachment.id, { row: toRow(attachment), bytes: toBytes(attachment) }]),
   );
   const sizes = Array.from(all, ([id, { bytes }]) => ({ id, sizeBytes: bytes.length }));
-  for (const parts of toParts(sizes))
+  for (const parts of toParts(sizes, maxPieces))
     yield parts.flatMap(({ id, first, count }) => {
       const found = all.get(id);
       return found === undefined
@@ -261,7 +270,10 @@ function toBytes({ data }: NewAttachment): Buffer {
 }
 
 /** Returns all pieces of attachments, by call. */
-function toParts(attachments: readonly Pick<Attachment, "id" | "sizeBytes">[]): readonly (readonly Part[])[] {
+function toParts(
+  attachments: readonly Pick<Attachment, "id" | "sizeBytes">[],
+  maxPieces: number,
+): readonly (readonly Part[])[] {
   const calls: Part[][] = [];
   let room = 0;
   for (const { id, sizeBytes } of attachments) {
@@ -269,7 +281,7 @@ function toParts(attachments: readonly Pick<Attachment, "id" | "sizeBytes">[]): 
     for (let first = 0; first < pieces;) {
       if (room === 0) {
         calls.push([]);
-        room = callPieces;
+        room = maxPieces;
       }
       const count = Math.min(room, pieces - first);
       calls.at(-1)?.push({ id, first, count });
