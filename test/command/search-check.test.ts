@@ -63,7 +63,7 @@ describe("the check of the web search", () => {
     assert.equal((await check("searxng"))[0], "WARN");
     const [sign, text, fix] = await check("searxng", `http://127.0.0.1:${await findFreePort()}`);
     assert.match(`${sign} ${text}`, /^WRONG searxng: .*ECONNREFUSED/);
-    assert.match(fix ?? "", /^check SEARCH_BASE_URL: start the server/);
+    assert.match(fix ?? "", /^check SEARCH_BASE_URL: start the engine/);
     assert.deepEqual(await checkSearch(undefined), []);
   });
 

@@ -1,9 +1,11 @@
 /** Why a server cannot be reached, and how to fix it. */
 
+/** Stands for the name of a server in advice. */
+const serverMark = "{server}";
 /** Signs of a failed connection, each with its cause and advice, which the name of the setting precedes. */
 const connectionRules: readonly (readonly [sign: RegExp, text: string, advice: string])[] = [
   [/ENOTFOUND|EAI_AGAIN/, "host not found", "correct the host"],
-  [/ECONNREFUSED/, "nothing is listening there", "start the server, or correct host and port"],
+  [/ECONNREFUSED/, "nothing is listening there", `start ${serverMark}, or correct host and port`],
   [/ERR_SSL_WRONG_VERSION_NUMBER|EPROTO|WRONG_VERSION/, "it speaks http, not https", "start it with http://"],
   [
     /CERT|certificate|self[- ]signed|ALTNAME|UNABLE_TO_/i,
@@ -30,11 +32,11 @@ interface ConnectionFailure {
   readonly known: { readonly text: string; readonly advice: string } | undefined;
 }
 
-/** Returns why a connection failed. */
-export function explainConnection(error: unknown): ConnectionFailure {
+/** Returns why a connection failed. @param server its name in a sentence, like `the server`. */
+export function explainConnection(error: unknown, server: string): ConnectionFailure {
   const words = listCauses(error).join(": ").replaceAll(/\s+/g, " ").trim();
   const rule = connectionRules.find(([sign]) => sign.test(words));
-  return { words, known: rule && { text: rule[1], advice: rule[2] } };
+  return { words, known: rule && { text: rule[1], advice: rule[2].replace(serverMark, server) } };
 }
 
 /** Returns the messages of an error and its causes, with their codes. */

@@ -150,7 +150,7 @@ function toKeyAdvice({ openai: { azure, apiKey }, names: { key, place } }: Check
 }
 
 function toUnreachable({ place }: Names, error: unknown): Finding {
-  const { words, known } = explainConnection(error);
+  const { words, known } = explainConnection(error, "the model server");
   if (known === undefined)
     return { subject, isWell: false, text: words, fix: `check ${place}, and that the server is running` };
   return {

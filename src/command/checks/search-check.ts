@@ -51,7 +51,7 @@ function toAdvice({ engine }: WebSearchSettings, message: string, cause: unknown
   if (/unresponsive_engines/.test(message))
     return "try a search at SearXNG itself: the engines that it asks refuse it, or are too slow";
   const setting = engine === "searxng" ? "SEARCH_BASE_URL" : "the network, and SEARCH_BASE_URL if it is set";
-  const { known } = explainConnection(cause);
+  const { known } = explainConnection(cause, "the engine");
   return `check ${setting}${known === undefined ? "" : `: ${known.advice}`}`;
 }
 
