@@ -1,6 +1,5 @@
 /** Measures how often the passage that answers a question is found first, and among the first five. */
 import { systemClock } from "../../src/base/clock.ts";
-import { DocumentSearch } from "../../src/knowledge/search/document-search.ts";
 import { toIndexedText } from "../../src/knowledge/search/passage-search.ts";
 import type { StoreHarness } from "../../test/support/databases/store-harness.ts";
 import { TestKnowledge } from "../../test/support/databases/use-knowledge.ts";
@@ -61,18 +60,10 @@ async function searchStore(
         passages.map((text) => ({ heading: title, text })),
         title,
       );
-    const search = new DocumentSearch(knowledge.search);
-    const request = {
-      useWebSearch: false,
-      knowledgeBase: base,
-      caller: { userId, accessToken: undefined },
-      messages: [],
-    };
-    const { signal } = new AbortController();
     const found: (readonly string[])[] = [];
     for (const { question } of questions) {
-      const sources = await search.find(question, request, signal);
-      found.push(sources?.slice(0, limit).map(({ text }) => text) ?? []);
+      const passages = await knowledge.search.find({ userId }, base, question, limit);
+      found.push(passages?.map(({ text }) => text) ?? []);
     }
     return found;
   } finally {
