@@ -5,8 +5,8 @@ import { imageShare } from "./rules.ts";
 import type { Environment } from "./variables.ts";
 
 /**
- * Returns the limits. Without authentication they are off by default: all users behind a proxy would share one
- * address's.
+ * Returns the limits. Without authentication they are off by default: all users behind a proxy would share
+ * one address's.
  */
 export function toLimitOptions(environment: Environment): AppOptions["limits"] {
   const isOn = environment.AUTH !== "none";

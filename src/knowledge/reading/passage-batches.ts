@@ -10,9 +10,9 @@ import type { ReadingProgress, ReadPassage } from "./reading-rows.ts";
  * How many different words, groups of letters included, a batch has, unless one passage has more. It follows
  * from the time that the last batches took: the embedded database does nothing else meanwhile.
  */
-const batchWords = { first: 1_000, least: 400, most: 4_000 };
-/** A batch that takes longer is followed by smaller ones, and a faster one by larger ones, in milliseconds. */
-const batchMs = { least: 25, most: 60 };
+const batchWords = { first: 600, least: 400, most: 4_000 };
+/** A batch that takes longer is followed by smaller ones, a faster one by larger ones; in milliseconds. */
+const batchMs = { least: 12, most: 30 };
 
 /** Passages to store, and how far the reading is with them. */
 export interface PassageBatch {
