@@ -4917,7 +4917,7 @@ end $$;
 -- @returns {is_available: whether vectors can be stored, passages: [{document_id, document_name, ordinal,
 --   page, heading, text, similarity: the cosine}], the nearest first; those of `others` without a text}
 create or replace function public.chat_find_similar(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_owner uuid := (argument ->> 'owner')::uuid;
   v_schema text := foreword.vector_schema();

@@ -76,6 +76,7 @@ export function runToolHistorySuite(name: string, start: () => Promise<StoreHarn
               {
                 callId: "call_0",
                 name: "get_weather",
+                title: null,
                 runsOn: "client",
                 step: 0,
                 at: 12,

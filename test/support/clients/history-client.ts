@@ -26,6 +26,7 @@ const Conversations = z.strictObject({
 const ToolCall = z.strictObject({
   callId: z.string(),
   name: z.string(),
+  title: z.string().nullable(),
   runsOn: z.enum(["client", "server"]),
   step: z.int(),
   at: z.int(),
