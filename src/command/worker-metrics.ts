@@ -15,10 +15,11 @@ const request = "metrics";
 export function sendMetrics(metrics: ServerMetrics): void {
   process.on("message", (message) => {
     if (message !== request) return;
-    void metrics.read().then((snapshot) => {
+    void metrics
+      .read()
       // The primary process may have gone meanwhile.
-      process.send?.({ metrics: snapshot }, undefined, undefined, () => {});
-    });
+      .then((snapshot) => process.send?.({ metrics: snapshot }, undefined, undefined, () => {}))
+      .catch(() => {}); // it counts as missing
   });
 }
 

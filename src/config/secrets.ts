@@ -9,6 +9,7 @@ export function findSecrets(environment: Environment): readonly string[] {
     environment.OPENAI_BASE_URL,
     environment.AZURE_OPENAI_ENDPOINT,
     environment.EMBEDDINGS_BASE_URL,
+    environment.SEARCH_BASE_URL,
   ];
   const passwords = urls.map((url) => (url === undefined ? "" : new URL(url).password));
   return [

@@ -17,7 +17,8 @@ import { toContent } from "../turn/turn-result.ts";
 export const vectorAdvice = {
   extension:
     "install pgvector on the database server (on Supabase, enable the extension `vector`), then apply the schema again",
-  schema: "apply the schema again: `foreword migrate`",
+  schema:
+    "apply the schema: `foreword migrate`, or paste the output of `foreword schema` into Supabase's SQL editor",
 } as const;
 /** How much of a question, and of an answer, is logged if content may be, in UTF-16 code units. */
 const maxLoggedLength = 1_000;

@@ -16,7 +16,7 @@ export interface SecondTryOptions<Result> {
    * awaited any more.
    */
   readonly ask: (isSecond: boolean, signal: AbortSignal) => Promise<Result>;
-  /** Whether another connection may succeed, because the fault was this one's. */
+  /** Whether a failure is a lost connection, rather than a refusal. */
   readonly isLoss: (error: unknown) => boolean;
 }
 

@@ -12,13 +12,14 @@ import {
   makeToolChat,
   reply,
   resultOf,
+  search,
   source,
 } from "../../support/databases/tool-chats.ts";
 import type { OpenTurnRows } from "../../support/databases/use-turn-writes.ts";
 
 /** Tests of a suite whose database is `opened`. */
 export function testAnsweredReplies(opened: OpenTurnRows): void {
-  test("keeps our own calls, the plan and the sources of a reply whose results come before a new message", async () => {
+  test("keeps our own calls, the plan, the searches and the sources of a reply whose results come before a new message", async () => {
     const chat = makeToolChat(opened);
     const ours = (output: string): ToolPart => call("web__find", output, { runsOn: "server" });
     const asking = await chat.ask(reply("Look [1]", ours("true"), call("a")));
@@ -29,7 +30,8 @@ export function testAnsweredReplies(opened: OpenTurnRows): void {
     const tools = z
       .array(z.object({ outcome: z.object({ output: z.string() }) }))
       .parse(whole?.metadata["tools"]);
-    assert.deepEqual([whole?.metadata["plan"], whole?.metadata["sources"]], ["- plan", [source]]);
+    const { plan, searches, sources } = whole?.metadata ?? {};
+    assert.deepEqual([plan, searches, sources], ["- plan", [search], [source]]);
     assert.deepEqual(
       tools.map(({ outcome }) => outcome.output),
       ["true", "rain"],

@@ -50,6 +50,9 @@ export const source = {
   isCited: true,
 } as const;
 
+/** A search for sources, as a message keeps it. */
+export const search = { kind: "web", query: "weather", status: "found" } as const;
+
 /** Returns the texts of rows. */
 export function contentsOf(rows: readonly { content: string | null }[]): unknown[] {
   return rows.map(({ content }) => content);
@@ -77,12 +80,12 @@ export function makeToolChat(opened: OpenTurnRows) {
     await endTurn(opened.writes, turn, resultOf(turn, whole));
     return turn;
   };
-  /** Runs a turn for the message Hi, whose reply has a plan and a source. */
+  /** Runs a turn for the message Hi, whose reply has a plan, a search and a source. */
   const ask = async (whole: Message): Promise<TurnBegin> => {
     const turn = toTurn(["u: Hi"]);
     await beginTurn(opened.writes, turn);
     const { reply: asked, ...result } = resultOf(turn, whole);
-    const grounded = asked && { ...asked, hasPlan: true, sources: [source] };
+    const grounded = asked && { ...asked, hasPlan: true, searches: [search], sources: [source] };
     await endTurn(opened.writes, turn, { ...result, reply: grounded });
     return turn;
   };

@@ -21,6 +21,8 @@ const cancelGraceMs = 1_000;
 /** How long a backend that cannot be interrupted keeps its place in the pool, and how often it is checked. */
 const maxBusyMs = 60_000;
 const busyLookMs = 1_000;
+/** A connection that accepts no writes is replaced once it has been open for so long. */
+const minReadOnlyMs = 2_000;
 
 /** One attempt at a call. */
 export interface PooledCall {
@@ -34,8 +36,8 @@ export interface PooledCall {
   readonly heardSinceMs: number;
 }
 
-/** Whether the session of a call accepts no writes; its call has changed nothing. */
-export function isReadOnly(error: unknown): boolean {
+/** Whether the session of a call accepts no writes. */
+function isReadOnly(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === readOnlyCode;
 }
 
@@ -53,6 +55,7 @@ export class PostgresPool {
   readonly #config: PoolConfig;
   readonly #clock: Clock;
   readonly #heardMs = new WeakMap<PoolClient, number>();
+  readonly #openedMs = new WeakMap<PoolClient, number>();
   /** Connections last heard from before then may have died, or become read-only, with one that did. */
   #suspectMs = Number.NEGATIVE_INFINITY;
   readonly #closing = Promise.withResolvers<void>();
@@ -71,6 +74,7 @@ export class PostgresPool {
     this.#pool.on("error", onTrouble);
     this.#pool.on("connect", (client) => {
       this.#hear(client);
+      this.#openedMs.set(client, this.#clock.monotonicMs());
       client.on("error", () => {}); // its call, or the pool, gets the error as well
     });
   }
@@ -145,8 +149,7 @@ export class PostgresPool {
     const over = result.then(
       () => this.#hear(client),
       (error: unknown) => {
-        // After a failover, open connections lead to a database that is not the primary any more.
-        if (isReadOnly(error)) this.#suspectMs = this.#clock.monotonicMs();
+        if (isReadOnly(error) && this.#isOld(client)) this.#suspectMs = this.#clock.monotonicMs();
         else if (error instanceof DatabaseError) this.#hear(client);
       },
     );
@@ -178,6 +181,14 @@ export class PostgresPool {
 
   #hear(client: PoolClient): void {
     this.#heardMs.set(client, this.#clock.monotonicMs());
+  }
+
+  /**
+   * Whether a connection that accepts no writes may lead to a database that was the primary once. A new one
+   * tells that the database itself is read-only.
+   */
+  #isOld(client: PoolClient): boolean {
+    return this.#clock.monotonicMs() - (this.#openedMs.get(client) ?? 0) >= minReadOnlyMs;
   }
 
   #isSound(client: PoolClient, startMs: number): boolean {

@@ -13,7 +13,7 @@ import {
   type OnDatabaseTrouble,
 } from "../database.ts";
 import { FunctionCall } from "./function-call.ts";
-import { ConnectionLost, isReadOnly, PostgresPool } from "./postgres-pool.ts";
+import { ConnectionLost, PostgresPool } from "./postgres-pool.ts";
 import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
 import { SecondTries } from "../second-tries.ts";
 import { toStoreFailure } from "../sql-failure.ts";
@@ -91,9 +91,9 @@ export class PostgresDatabase implements Database {
   }
 }
 
-/** Whether another connection may succeed: this one was lost during the call, or accepts no writes. */
+/** The connection was lost during the call. */
 function isLoss(error: unknown): boolean {
-  return error instanceof ConnectionLost || isReadOnly(error);
+  return error instanceof ConnectionLost;
 }
 
 /**
