@@ -69,6 +69,36 @@ describe("a PDF document", () => {
     assert.equal(await readText({ bytes }), "工资在每月二十五日发放\n");
   });
 
+  test("has words of Chinese and Japanese whole that the end of a line divides", async () => {
+    const lines = [
+      "员工每年享有二十八天的带薪年",
+      "假。申请",
+      "メールでスケジュ",
+      "ール表を送る。",
+      "二〇二六年の",
+      "Foreword",
+    ];
+    const bytes = makePdf([
+      lines.map((text, index) => ({ text, x: 72, y: 700 - index * 18, font: "chinese" as const })),
+    ]);
+    assert.equal(
+      await readText({ bytes }),
+      "员工每年享有二十八天的带薪年假。申请\nメールでスケジュール表を送る。\n二〇二六年の\nForeword\n",
+    );
+  });
+
+  test("keeps lines of Chinese apart that are no divided words: items, paragraphs and headings", async () => {
+    const bytes = makePdf([
+      [
+        { text: "放假安排", x: 72, y: 700, font: "chinese", size: 20 },
+        { text: "春节放假七天", x: 72, y: 680, font: "chinese" },
+        { text: "姓名", x: 72, y: 640, font: "chinese" },
+        { text: "家庭住址和邮政编码", x: 72, y: 622, font: "chinese" },
+      ],
+    ]);
+    assert.equal(await readText({ bytes }), "放假安排\n春节放假七天\n\n姓名\n家庭住址和邮政编码\n");
+  });
+
   test("has Arabic in the order of reading, with letters that a search finds", async () => {
     // As printers write it: each word's glyphs from left to right, in the forms that their neighbours ask
     // for.

@@ -7,6 +7,7 @@ export interface PdfPiece {
   readonly dir: string;
   /** The piece's matrix: its place is at 4 and 5, in points from the lower left corner. */
   readonly transform: readonly number[];
+  readonly width: number;
   readonly height: number;
   readonly hasEOL: boolean;
 }
@@ -14,6 +15,8 @@ export interface PdfPiece {
 interface Line {
   readonly text: string;
   readonly y: number;
+  /** Where it ends on the right. */
+  readonly end: number;
   readonly height: number;
 }
 
@@ -24,6 +27,9 @@ const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/g;
 const leader = /(?:\. ?){4,}/g;
 /** A word that a line's end divides. */
 const dividedWord = /(\p{L})[-\u00ad\u2010]\n(?=\p{Ll})/gu;
+/** The same of Chinese and Japanese, which divide words between any two characters. */
+const dividedIdeographs =
+  /[\p{L}&&[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]]\n[\p{L}&&[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]]/v;
 /** A line that is larger than most of the page by this factor, and short, is a heading. */
 const headingFactor = 1.15;
 const maxHeadingCharacters = 120;
@@ -46,6 +52,7 @@ export function toPageText(pieces: readonly PdfPiece[]): DocumentText {
         Math.abs(before.y - line.y) > paragraphGap * Math.max(before.height, line.height, 1);
       text += isParagraph ? "\n\n" : "\n";
       text = joinDivided(text, line.text);
+      if (isDivided(before, line, text)) text = text.slice(0, -1);
     }
     if (isHeading(line))
       headings.push({ start: text.length, level: sizes.indexOf(toSize(line)) + 1, title: line.text });
@@ -68,6 +75,15 @@ function joinDivided(text: string, next: string): string {
   const end = text.slice(-3) + next.slice(0, 2);
   dividedWord.lastIndex = 0;
   return dividedWord.test(end) && !end.includes("\n\n") ? text.slice(0, -2) : text;
+}
+
+/** Whether `line` goes on with a word of Chinese or Japanese: then the line before is not shorter. */
+function isDivided(before: Line, line: Line, text: string): boolean {
+  return (
+    dividedIdeographs.test(text.slice(-3) + line.text.slice(0, 2)) &&
+    toSize(before) === toSize(line) &&
+    before.end + line.height >= line.end
+  );
 }
 
 function toSize({ height }: Line): number {
@@ -101,10 +117,12 @@ function toLines(pieces: readonly PdfPiece[]): Line[] {
       .replaceAll(leader, "… ")
       .trim()
       .toWellFormed();
-    const heights = line.filter(({ str }) => str.trim() !== "").map(({ height }) => height);
-    const y = line.find(({ str }) => str.trim() !== "")?.transform[5] ?? 0;
+    const visible = line.filter(({ str }) => str.trim() !== "");
+    const height = Math.round(Math.max(...visible.map((piece) => piece.height)) * 10) / 10;
+    const y = visible[0]?.transform[5] ?? 0;
+    const right = Math.max(...visible.map(({ transform, width }) => (transform[4] ?? 0) + width));
     line = [];
-    if (text !== "") found.push({ text, y, height: Math.round(Math.max(...heights) * 10) / 10 });
+    if (text !== "") found.push({ text, y, end: right, height });
   }
 }
 
