@@ -125,6 +125,18 @@ export class ChatBrowser {
     return tab;
   }
 
+  /**
+   * Opens a tab with a conversation whose stored messages are slow to come, and resolves once it shows
+   * what it keeps; `release` lets them come.
+   */
+  async loadSlowly(id: string): Promise<{ readonly tab: ChatTab; readonly release: () => void }> {
+    const slow = Promise.withResolvers<void>();
+    this.hold = async ({ path }) => (path.startsWith("/conversations/") ? await slow.promise : undefined);
+    const loading = this.load(id);
+    this.clock.advance(await this.clock.timer(1_500));
+    return { tab: await loading, release: () => slow.resolve() };
+  }
+
   /** Sends what a conversation of an earlier page could not send. */
   async deliver(id: string): Promise<void> {
     await this.#create(id, false).conversation.deliver();

@@ -256,6 +256,31 @@ describe("Conversation", { timeout: 120_000 }, () => {
     await later.shows("> Hi", "complete: Hello.", "> More", "complete: Yes.");
   });
 
+  test("in progress is shown after a reload before its stored messages if these are slow, and goes on with them", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    await ask(tab, "Hi", "Hello.");
+    const next = model.nextCall();
+    tab.ask("More");
+    const call = await next;
+    call.text("- Count\n---RESPONSE---\nOne");
+    await tab.shows("> Hi", "complete: Hello.", "> More", "running: One");
+    const later = browser.restart();
+    const { tab: reloaded, release } = await later.loadSlowly(tab.conversation.id);
+    await reloaded.shows("> More", "running: One");
+    release();
+    await reloaded.shows("> Hi", "complete: Hello.", "> More", "running: One");
+    const { messages } = reloaded.conversation.store.state;
+    assert.deepEqual(
+      messages.map((message) => reloaded.conversation.branches(message).ids.length),
+      [1, 1, 1, 1],
+    );
+    call.text(" two.").finish();
+    await reloaded.untilStored();
+    await reloaded.shows("> Hi", "complete: Hello.", "> More", "complete: One two.");
+    assert.deepEqual(later.memory.readTurns(tab.conversation.id), []);
+  });
+
   test("shows a call that was not allowed as denied, and the reply after it", async () => {
     const browser = new ChatBrowser(app);
     const tab = browser.open();

@@ -99,7 +99,10 @@ export class BrowserMemory {
     this.#write("edit", messageId, text);
   }
 
-  /** The turns of a conversation that were asked for, in any tab, and have not ended; unsent ones last. */
+  /**
+   * The turns of a conversation that were asked for, in any tab, and are not known to be stored: those that
+   * are over first, unsent ones last.
+   */
   readTurns(conversationId: string): readonly KeptTurn[] {
     const turns = this.#listIds("turn")
       .filter((id) => id.startsWith(`${conversationId}.`))
@@ -176,6 +179,7 @@ export class BrowserMemory {
   }
 }
 
-function toOrder({ request }: KeptTurn): number {
-  return request === undefined ? 0 : 1;
+function toOrder({ request, isOver }: KeptTurn): number {
+  if (request !== undefined) return 2;
+  return isOver === true ? 0 : 1;
 }

@@ -8,20 +8,7 @@ import { toLocalQuestion, toLocalReply, toShownFiles, type Message, type ReplyCo
 import { RunningTurn } from "./running-turn.ts";
 import type { StoredMessages } from "./stored-messages.ts";
 import { LostFileError, toRequest, type Question, type QuestionPlace } from "./turn-request.ts";
-import type { ShownServices } from "./turn-services.ts";
-
-/** What the conversation learns of its turns. */
-interface TurnListener {
-  readonly onChange: () => void;
-  readonly onProblem: (code: string) => void;
-  /** The server has a question of this page. */
-  readonly onStart: (turnId: string) => void;
-  /** A question is not on its way any more, and its turn has not started: it goes back to its user. */
-  readonly onRefused: (question: Message, kept: KeptTurn) => void;
-  /** A turn has ended that this page, or an earlier one, has started. */
-  readonly onEnd: (turnId: string) => void;
-  readonly onTitle: (title: string) => void;
-}
+import type { ShownServices, TurnListener } from "./turn-services.ts";
 
 /** How late a waiting turn may go on after the time for its approvals, in milliseconds. */
 const lateMs = 1_000;
@@ -106,8 +93,9 @@ export class ConversationTurns {
   }
 
   /**
-   * Follows the first turn that was `kept`, and sends the others after it; or else follows the one in
-   * progress at the end of the shown path. @param knownId the latter's id, if another tab has told it.
+   * Shows the turns that were `kept` and are over, follows the first other one, and sends the rest after it;
+   * if there is none, follows the one in progress at the end of the shown path. @param knownId the latter's id,
+   * if another tab has told it.
    */
   async goOn(kept: readonly KeptTurn[], knownId?: string): Promise<void> {
     if (this.#running?.content.status === "waiting") await this.#follow(this.#running);
@@ -159,9 +147,10 @@ export class ConversationTurns {
   async #goOnWithKept(kept: KeptTurn): Promise<boolean> {
     const { idempotencyKey, turnId, parentId, text, fileIds, request } = kept;
     const stored = this.#stored.findQuestion(parentId, text);
-    const isEnded = turnId !== undefined && this.#stored.tree.get(turnId) !== undefined;
+    const shown = turnId === undefined ? undefined : this.#stored.tree.get(turnId);
+    if (shown?.isStored === false) return false; // it was shown before the stored messages were read
     const isPassed = stored !== undefined && stored.id !== this.#stored.leafId && request === undefined;
-    if (isEnded || isPassed) {
+    if (shown !== undefined || isPassed) {
       this.#services.memory.forgetTurn(this.#conversationId, kept);
       return false;
     }
@@ -169,8 +158,11 @@ export class ConversationTurns {
       stored === undefined ? toShownFiles(await readKeptFiles(this.#services.files, fileIds)) : [];
     const question = stored ?? toLocalQuestion(idempotencyKey, { parentId, text, files });
     if (this.isRunning) return true;
-    if (kept.isOver === true && turnId !== undefined) await this.#ended.load(question, turnId);
-    else await this.#begin(question, kept);
+    if (kept.isOver === true && turnId !== undefined) {
+      await this.#ended.load(question, turnId);
+      return false;
+    }
+    await this.#begin(question, kept);
     return true;
   }
 
@@ -189,7 +181,6 @@ export class ConversationTurns {
       this.#sent = undefined;
       memory.writeTurn(this.#conversationId, { ...kept, turnId, fileIds: [], request: undefined });
       void files.delete(kept.fileIds);
-      tree.remove(running.key);
       this.#place(running);
       if (kept.request !== undefined) this.#listener.onStart(turnId);
       resolve(true);
@@ -218,8 +209,12 @@ export class ConversationTurns {
   #place(running: RunningTurn): void {
     const { question, key } = running;
     const id = toReplyId(running);
+    const { tree } = this.#stored;
     const isShown = this.#running !== running || this.#stored.leafId === key;
-    this.#stored.tree.put(toLocalReply(id, key, question.id));
+    // A stored question may have taken the place of the one that was sent.
+    const parentId = tree.get(key)?.parentId ?? question.id;
+    tree.remove(key);
+    tree.put(toLocalReply(id, key, parentId));
     this.#running = running;
     if (isShown) this.#stored.leafId = id;
     this.live.set(running.content);
@@ -291,7 +286,7 @@ export class ConversationTurns {
     this.#running = this.#sent = undefined;
     this.live.set(undefined);
     for (const id of [key, turnId]) tree.remove(id);
-    this.#stored.leafId = leafId;
+    this.#stored.leafId = leafId ?? this.#stored.serverLeafId;
     this.#listener.onChange();
   }
 }

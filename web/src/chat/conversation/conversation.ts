@@ -1,33 +1,16 @@
 /** One conversation: its messages, the turn in progress, and what its user can do. */
-import { ForewordError } from "../../base/foreword-client.ts";
 import type { Change } from "../../base/changes.ts";
 import { Store } from "../../base/store.ts";
+import { toFirstState, type ConversationState } from "./conversation-state.ts";
 import { ConversationTurns } from "./conversation-turns.ts";
 import type { Question } from "./turn-request.ts";
 import type { Branches } from "./message-tree.ts";
 import type { BrowserMemory, KeptTurn } from "./browser-memory.ts";
-import { canSend, type Draft, type Drafts } from "./drafts.ts";
+import { canSend, type Draft } from "./drafts.ts";
+import { isFinal, isReadSoon, toCode, type Reading } from "./loading.ts";
 import { toNewFiles, toShownFiles, type Message, type ReplyContent } from "./message.ts";
 import { StoredMessages } from "./stored-messages.ts";
-import type { TurnServices } from "./turn-services.ts";
-
-/** What the page shows of a conversation. */
-export interface ConversationState {
-  readonly phase: "loading" | "ready" | "missing" | "failed";
-  readonly title: string | undefined;
-  /** The shown path, as far as it is loaded, oldest first. */
-  readonly messages: readonly Message[];
-  readonly hasOlder: boolean;
-  /** The turn in progress, which is the id of its reply. */
-  readonly runningId: string | undefined;
-  /** The error code of the last request that failed. */
-  readonly problem: string | undefined;
-}
-
-/** What a conversation needs of the page. */
-export interface ConversationServices extends TurnServices {
-  readonly drafts: Drafts;
-}
+import type { ConversationServices } from "./turn-services.ts";
 
 /** A conversation, stored or new. */
 export class Conversation {
@@ -52,14 +35,7 @@ export class Conversation {
     this.#isUnsent = isNew;
     this.#services = services;
     this.#stored = new StoredMessages(services.client, id, signal);
-    this.store = new Store<ConversationState>({
-      phase: isNew ? "ready" : "loading",
-      title: undefined,
-      messages: [],
-      hasOlder: false,
-      runningId: undefined,
-      problem: undefined,
-    });
+    this.store = new Store(toFirstState(isNew));
     this.#turns = new ConversationTurns({ ...services, signal }, id, this.#stored, {
       onChange: () => {
         this.#show();
@@ -108,42 +84,63 @@ export class Conversation {
     this.#leave();
   }
 
-  /** Loads the newest messages, and follows a turn in progress. If that fails, it tries again by itself. */
+  /**
+   * Loads the newest messages, and follows a turn in progress. If that fails, it tries again by itself. If
+   * the messages are slow to come, turns that the browser keeps are shown without them.
+   */
   async load(): Promise<void> {
     this.#set({ phase: "loading", problem: undefined });
-    const { network } = this.#services;
-    const { signal } = this.#closing;
     const count = ++this.#loadCount;
-    while (!(await this.#loadOnce())) {
-      await network.waitToRetry(signal);
-      if (signal.aborted || count !== this.#loadCount) return; // its user has tried it meanwhile
+    const kept = this.#services.memory.readTurns(this.id);
+    const reading = this.#read();
+    if (kept.length === 0 || (await isReadSoon(reading, this.#services.clock)))
+      await this.#finish(reading, kept, count);
+    else {
+      await this.#goOn(kept);
+      void this.#finish(reading, kept, count);
     }
   }
 
-  /** Resolves with whether it is loaded, or cannot be. */
-  async #loadOnce(): Promise<boolean> {
-    const kept = this.#services.memory.readTurns(this.id);
+  /** Reads the newest messages; resolves with the code of the error if that fails. */
+  async #read(): Promise<string | undefined> {
     try {
-      this.#set({ title: await this.#stored.read(false) });
+      this.#show({ title: await this.#stored.read(this.#turns.isRunning) });
+      return undefined;
     } catch (error) {
-      if (this.#closing.signal.aborted) return true;
+      if (this.#closing.signal.aborted) return undefined;
       const code = toCode(error);
       this.#stored.hasHistory = code !== "history_off";
-      const isMissing = code === "conversation_not_found";
-      this.#isUnsent = isMissing;
-      if (this.#stored.hasHistory && kept.length === 0) {
-        this.#set(isMissing ? { phase: "missing" } : { phase: "failed", problem: code });
-        return isMissing;
-      }
+      this.#isUnsent = code === "conversation_not_found";
+      return code;
     }
-    this.#isRestoring = kept.length > 0;
-    this.#set({ phase: "ready", problem: undefined });
+  }
+
+  /** Reads until there are messages, or can be none, and goes on from them. */
+  async #finish(reading: Reading, kept: readonly KeptTurn[], count: number): Promise<void> {
+    const { memory, network } = this.#services;
+    const { signal } = this.#closing;
+    let code = await reading;
+    while (!isFinal(code)) {
+      if (this.store.state.phase !== "ready") this.#set({ phase: "failed", problem: code });
+      await network.waitToRetry(signal);
+      if (signal.aborted || count !== this.#loadCount) return; // its user has tried it meanwhile
+      code = await this.#read();
+    }
+    if (signal.aborted) return;
+    if (code === "conversation_not_found" && kept.length === 0) return this.#set({ phase: "missing" });
+    const left = kept.length === 0 ? kept : memory.readTurns(this.id);
+    this.#isRestoring = left.length > 0;
+    if (this.store.state.phase !== "ready") this.#set({ phase: "ready", problem: undefined });
     this.#show();
-    await this.#try(async () => await this.#turns.goOn(kept));
-    this.#isRestoring = false;
+    await this.#goOn(left);
     // A conversation with a turn that the server no longer has was deleted.
     if (this.isNew && kept.every(({ request }) => request === undefined)) this.#set({ phase: "missing" });
-    return true;
+  }
+
+  async #goOn(kept: readonly KeptTurn[]): Promise<void> {
+    this.#isRestoring = kept.length > 0;
+    await this.#try(async () => await this.#turns.goOn(kept));
+    this.#isRestoring = false;
   }
 
   /** Sends what an earlier page could not send, without being shown. */
@@ -159,8 +156,7 @@ export class Conversation {
   async refresh(turnId?: string): Promise<void> {
     if (this.store.state.phase !== "ready" || !this.#stored.hasHistory) return;
     try {
-      this.#set({ title: await this.#stored.read(this.#turns.isRunning) });
-      this.#show();
+      this.#show({ title: await this.#stored.read(this.#turns.isRunning) });
       await this.#turns.goOn([], turnId);
     } catch (error) {
       if (this.#closing.signal.aborted) return;
@@ -304,18 +300,20 @@ export class Conversation {
     }
   }
 
-  #show(): void {
+  #show(changes: Pick<Partial<ConversationState>, "title"> = {}): void {
     const { path, hasOlder } = this.#stored;
-    this.#set({ messages: path, hasOlder, runningId: this.#turns.runningId });
+    const { phase } = this.store.state;
+    const isLoaded = phase === "loading" && path.length > 0;
+    this.#set({
+      ...changes,
+      phase: isLoaded ? "ready" : phase,
+      messages: path,
+      hasOlder,
+      runningId: this.#turns.runningId,
+    });
   }
 
   #set(changes: Partial<ConversationState>): void {
     this.store.set({ ...this.store.state, ...changes });
   }
-}
-
-/** Returns the code of an error of the client. @throws any other error. */
-function toCode(error: unknown): string {
-  if (error instanceof ForewordError) return error.code;
-  throw error;
 }

@@ -55,11 +55,13 @@ export class EndedTurns {
     const { tree } = this.#stored;
     try {
       const content = toContent(await client.get(turnId, { signal }));
-      if (tree.get(question.id) === undefined) tree.put(question);
-      tree.put(toLocalReply(turnId, turnId, question.id));
-      this.#stored.leafId = turnId;
+      const { parentId, text } = question;
+      const asked = this.#stored.findQuestion(parentId, text) ?? question; // it may have been read meanwhile
+      if (tree.get(asked.id) === undefined) tree.put(asked);
+      tree.put(toLocalReply(turnId, turnId, asked.id));
+      this.#stored.leafId = tree.newestLeaf(turnId);
       this.show(turnId, content);
-      void this.settle(question, turnId, content);
+      void this.settle(asked, turnId, content);
     } catch (error) {
       if (!(error instanceof ForewordError) || error.code !== "not_found") throw error;
       this.forget(turnId); // a server without a store keeps nothing for long

@@ -51,6 +51,11 @@ export class MessageTree {
     return (this.#children.get(id) ?? []).flatMap((child) => this.#messages.get(child) ?? []);
   }
 
+  /** The messages that the server is not known to have. */
+  unstored(): readonly Message[] {
+    return Array.from(this.#messages.values()).filter(({ isStored }) => !isStored);
+  }
+
   /** The path that ends with the message `leafId`, as far up as it is known, oldest first. */
   path(leafId: string | null): readonly Message[] {
     const path: Message[] = [];

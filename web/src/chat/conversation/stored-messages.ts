@@ -37,24 +37,31 @@ export class StoredMessages {
     return this.#nextBefore !== null && this.path[0]?.parentId !== null;
   }
 
+  /** The end of the path that the server shows, as far as it is known. */
+  get serverLeafId(): string | null {
+    return this.#serverLeafId;
+  }
+
   /** Whether the server has had the conversation. */
   get isRead(): boolean {
     return this.#isRead;
   }
 
   /**
-   * Reads the newest messages; resolves with the title. Unless a reply `isRunning`, the path that the server
-   * shows is shown if it has changed.
+   * Reads the newest messages; resolves with the title. Unless a reply `isRunning`, or this page shows one
+   * that is not stored yet, the path that the server shows is shown if it has changed.
    */
   async read(isRunning: boolean): Promise<string> {
     const { conversations } = this.#client;
     const options = { signal: this.#signal };
+    const shown = this.leafId;
     const [{ title, leafId }, page] = await Promise.all([
       conversations.get(this.#id, options),
       conversations.messages(this.#id, { limit: pageSize, tree: true, ...options }),
     ]);
     await this.#takeNewest(page);
-    if (leafId !== this.#serverLeafId && !isRunning) {
+    const isKept = isRunning || this.leafId !== shown || this.#isQueued(shown);
+    if (leafId !== this.#serverLeafId && !isKept) {
       this.leafId = leafId;
       while (this.path.length === 0 && this.#nextBefore !== null) await this.#readBefore(this.#nextBefore);
     }
@@ -121,8 +128,14 @@ export class StoredMessages {
       nextBefore = next.nextBefore;
     }
     for (const { messages } of pages.toReversed()) for (const row of messages) this.#put(row, false);
-    if (!this.#isRead) this.#nextBefore = nextBefore;
+    if (this.#isRead) return;
     this.#isRead = true;
+    this.#nextBefore = nextBefore;
+    // Those that were shown before any were read.
+    for (const question of this.tree.unstored()) {
+      const [reply] = this.tree.children(question.id);
+      if (question.role === "user") this.settle(question, reply?.id ?? "");
+    }
   }
 
   async #readBefore(before: string): Promise<void> {
@@ -134,6 +147,11 @@ export class StoredMessages {
   async #readPage(before: string): Promise<MessagePage> {
     const options = { limit: pageSize, tree: true, before, signal: this.#signal };
     return await this.#client.conversations.messages(this.#id, options);
+  }
+
+  #isQueued(id: string | null): boolean {
+    const message = id === null ? undefined : this.tree.get(id);
+    return message?.isStored === false && message.reply?.storage === "queued";
   }
 
   #has({ id }: StoredMessage): boolean {
