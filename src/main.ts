@@ -85,6 +85,11 @@ async function main(): Promise<number> {
         return await run(asked.command);
       case "documents":
         return await runClient(asked.args);
+      case "move": {
+        const { move } = await import("./command/moving/move.ts");
+        const { loadConfig } = await loadConfigCode();
+        return await move(asked.command, asked.file, loadConfig());
+      }
       case "help":
         process.stdout.write(help);
         return 0;

@@ -12,6 +12,8 @@ export type Arguments =
   | { readonly type: "run"; readonly command: Command | "supabase-migration" }
   /** A client's command, whose arguments are parsed apart. */
   | { readonly type: "documents"; readonly args: readonly string[] }
+  /** `-` is the standard output or input. */
+  | { readonly type: "move"; readonly command: "export" | "import"; readonly file: string }
   | { readonly type: "help" }
   | { readonly type: "version" }
   | { readonly type: "wrong"; readonly text: string };
@@ -26,6 +28,8 @@ Commands:
   doctor     check configuration, model and store, and show how to fix each problem
   documents  add documents to a knowledge base of a running server, list and delete them
   status     show what the running server does now; it needs METRICS_PORT
+  export FILE, import FILE
+             move all rows to another database, the embedded one or DATABASE_URL; - is a pipe
 
 Options:
   -h, --help     show this help
@@ -44,7 +48,7 @@ overrides the file. In a checkout:
 `;
 
 /** Other programs' names for our commands. */
-const synonyms: Readonly<Record<string, Command | "documents">> = {
+const synonyms: Readonly<Record<string, Command | "documents" | "export" | "import">> = {
   start: "serve",
   run: "serve",
   server: "serve",
@@ -54,6 +58,9 @@ const synonyms: Readonly<Record<string, Command | "documents">> = {
   top: "status",
   document: "documents",
   docs: "documents",
+  dump: "export",
+  backup: "export",
+  restore: "import",
 };
 const optionNames: Readonly<Record<string, string>> = {
   p: "PORT",
@@ -91,6 +98,7 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
     return { type: "wrong", text: await toOptionAdvice(name, rawName, value ?? findValue(args, rawName)) };
   }
   if (first === "help") return { type: "help" };
+  if (first === "export" || first === "import") return parseMove(first, rest);
   if (first === "version" && rest.length === 0) return { type: "version" };
   const command = commands.find((name) => name === first);
   if (command === undefined) return { type: "wrong", text: toCommandAdvice(first) };
@@ -101,6 +109,12 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
     ? `to listen on that port: PORT=${extra} npm start`
     : "settings are environment variables, or lines of .env";
   return { type: "wrong", text: `"${command}" takes no argument "${shorten(extra)}"; ${advice}.` };
+}
+
+function parseMove(command: "export" | "import", words: readonly string[]): Arguments {
+  const [file, ...more] = words;
+  if (file !== undefined && more.length === 0) return { type: "move", command, file };
+  return { type: "wrong", text: `${command} needs the name of one file: foreword ${command} chats.ndjson` };
 }
 
 /** Returns a value that follows its option as the next word. */

@@ -1,7 +1,7 @@
-/** What `foreword documents` prints in a terminal, and without one. */
+/** What commands print in a terminal, and without one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Terminal } from "../../src/command/documents/terminal.ts";
+import { Terminal } from "../../src/command/terminal.ts";
 
 /** A stream that keeps what is written to it. */
 class Screen {
@@ -22,7 +22,7 @@ class Screen {
 
 const clearLine = "\r\u001b[K";
 
-describe("the progress of foreword documents", () => {
+describe("the progress of a command", () => {
   test("is a bar on one line, which the next result replaces", async () => {
     const [results, messages] = [new Screen(true), new Screen(true)];
     const terminal = new Terminal(results, messages);

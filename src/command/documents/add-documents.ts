@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { toPrintable } from "../../observe/printable.ts";
 import { explainFileError, findFiles, type FoundFile } from "./find-files.ts";
 import { ServerProblem, type ServerClient, type ServerDocument } from "./server-client.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Terminal } from "../terminal.ts";
 
 /** The dependencies of {@link addDocuments}. */
 export interface AddOptions {

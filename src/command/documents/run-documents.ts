@@ -3,7 +3,7 @@ import { toPrintable, toPrintableLines } from "../../observe/printable.ts";
 import { addDocuments } from "./add-documents.ts";
 import type { ClientOptions, DocumentsCommand } from "./arguments.ts";
 import { ServerClient, ServerProblem, type ServerDocument } from "./server-client.ts";
-import { Terminal } from "./terminal.ts";
+import { Terminal } from "../terminal.ts";
 
 /** What the environment says of a server and its client. */
 export interface ClientVariables {

@@ -12,7 +12,7 @@ import { service, type Database } from "../database/database.ts";
 import type { Bucket } from "./bucket.ts";
 
 /** The size of a piece in bytes: a multiple of three, so that pieces in base64 can be joined. */
-const pieceBytes = 262_143;
+export const pieceBytes = 262_143;
 /** The most pieces in one call, about 2 MiB: a call must end in time over a slow connection, too. */
 const callPieces = 8;
 /**

@@ -2,6 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { systemClock } from "../../../src/base/clock.ts";
+import { Bucket } from "../../../src/store/attachments/bucket.ts";
+import { exportRows } from "../../../src/store/moving/export-rows.ts";
+import { openPostgresRows } from "../../../src/store/moving/row-session.ts";
 import { untilReplayed } from "../../faults/database-bench.ts";
 import { makePng, readFile, toImageMessage } from "../../support/clients/file-client.ts";
 import { HistoryClient } from "../../support/clients/history-client.ts";
@@ -11,6 +15,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { runFilesSuite } from "./files-suite.ts";
 
+const defaultNames = { conversations: "conversations", messages: "messages", turns: "turns" };
 const key = "a-service-role-key-of-the-storage-server";
 
 /** A Postgres, and a bucket for the bytes. */
@@ -64,6 +69,27 @@ describe("a bucket", { timeout: 120_000 }, () => {
     assert.equal(object?.type, "image/png");
     assert.ok(object?.bytes.equals(file.bytes));
     assert.deepEqual(await database.sql("select * from attachment_pieces"), []);
+  });
+
+  test("gives an export the bytes, as if the database held them", async () => {
+    const { storage, variables } = database.harness;
+    const file = makePng("exported", 600_000);
+    await send(randomUUID(), file);
+    const open = async () =>
+      await openPostgresRows({ url: String(variables["DATABASE_URL"]), poolSize: 1 }, defaultNames);
+    const session = await open();
+    const bucket = new Bucket({ url: storage.url, key, name: "files" }, systemClock);
+    const { header, parts } = await exportRows(session, bucket);
+    const text = (await Array.fromAsync(parts, (part) => part.text)).join("");
+    await Promise.all([session.close(), bucket.close()]);
+    const lines = text.split("\n").filter((line) => line.includes('"attachment_pieces","row"'));
+    assert.equal(lines.length, header.tables["attachment_pieces"]?.rows);
+    const data = lines.map((line) => /"data":"\\\\x([0-9a-f]*)"/.exec(line)?.[1] ?? assert.fail(line));
+    assert.ok(data.join("").includes(file.bytes.toString("hex")), "in the order of their numbers");
+    assert.match(text, /"table":"attachments".*"object_path":null/);
+    const another = await open();
+    await assert.rejects(exportRows(another, undefined), /attachments are in a bucket: set SUPABASE_BUCKET/);
+    await another.close();
   });
 
   test("loses an object with the last message that holds it", async () => {

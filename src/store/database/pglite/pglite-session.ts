@@ -60,21 +60,9 @@ export class PgliteSession {
     this.#database = database;
   }
 
-  /**
-   * Opens the database, creating it and its schema if needed. One whose creation was interrupted is created
-   * again; nothing was in it.
-   */
+  /** Opens the database as {@link openPglite} does. */
   static async open(options: SessionOptions): Promise<PgliteSession> {
-    const mark = `${options.folder}.unfinished`;
-    if (existsSync(mark)) rmSync(options.folder, { recursive: true, force: true });
-    if (!existsSync(options.folder)) writeFileSync(mark, "");
-    const database = await openDatabase(options);
-    await applySchema(database, options).catch(async (error: unknown) => {
-      await database.close().catch(() => {}); // the first error is reported
-      throw error;
-    });
-    rmSync(mark, { force: true });
-    return new PgliteSession(options, database);
+    return new PgliteSession(options, await openPglite(options));
   }
 
   /** Resolves with a function's result as JSON. */
@@ -147,6 +135,23 @@ export class PgliteSession {
       await this.#check(database); // it is tried again later
     }
   }
+}
+
+/**
+ * Opens the database, creating it and its schema if needed. One whose creation was interrupted is created
+ * again; nothing was in it. The caller holds the folder's lock.
+ */
+export async function openPglite(options: SessionOptions): Promise<PGlite> {
+  const mark = `${options.folder}.unfinished`;
+  if (existsSync(mark)) rmSync(options.folder, { recursive: true, force: true });
+  if (!existsSync(options.folder)) writeFileSync(mark, "");
+  const database = await openDatabase(options);
+  await applySchema(database, options).catch(async (error: unknown) => {
+    await database.close().catch(() => {}); // the first error is reported
+    throw error;
+  });
+  rmSync(mark, { force: true });
+  return database;
 }
 
 /** A folder that once had vectors opens without the extension, too: only they cannot be read. */

@@ -1,5 +1,5 @@
-/** What `foreword documents` prints: results on standard output, progress and problems on standard error. */
-import { toPrintable } from "../../observe/printable.ts";
+/** The output of commands: results on standard output, progress and problems on standard error. */
+import { toPrintable } from "../observe/printable.ts";
 
 /** The least columns that a bar needs; in a narrower terminal there is none. */
 const minColumns = 30;

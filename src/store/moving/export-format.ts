@@ -1,0 +1,96 @@
+/**
+ * The lines of an export. The first describes it; each other one is a row, as Postgres writes it in JSON:
+ * `{"table":"messages","row":{…}}`. Rows stay text on their way, so that no number loses digits.
+ */
+import { z } from "zod";
+import { schemaVersion } from "../database/database.ts";
+import { MoveProblem } from "./move-problem.ts";
+import { movedTables } from "./moved-tables.ts";
+
+const format = "foreword-export";
+/** The version of the lines themselves. */
+const formatVersion = 1;
+
+const Kind = z.object({ format: z.literal(format), version: z.number(), schema: z.number() });
+const Header = Kind.extend({
+  /** The processes that ran turns which had not ended. */
+  runningOwners: z.array(z.string()),
+  tables: z.record(
+    z.string(),
+    z.object({
+      rows: z.number(),
+      columns: z.array(z.object({ name: z.string(), type: z.string() })),
+    }),
+  ),
+});
+/** The first line of an export. */
+export type ExportHeader = z.output<typeof Header>;
+
+/** A row of an export. */
+export interface ExportedRow {
+  readonly table: string;
+  /** A JSON object. */
+  readonly row: string;
+}
+
+/** Returns the first line. */
+export function toHeaderLine(header: Omit<ExportHeader, "format" | "version">): string {
+  return `${JSON.stringify({ format, version: formatVersion, ...header })}\n`;
+}
+
+/** Returns the line of a row. */
+export function toRowLine(table: string, row: string): string {
+  return `{"table":"${table}","row":${row}}\n`;
+}
+
+/** Returns the first line's description. @throws MoveProblem if this build cannot import the rest. */
+export function parseHeader(line: string | undefined): ExportHeader {
+  const value = parseJson(line ?? "");
+  const kind = Kind.safeParse(value).data;
+  if (kind === undefined) throw new MoveProblem("This is no file of `foreword export`.");
+  const header = Header.safeParse(value).data;
+  const isKnown = header && Object.keys(header.tables).every((name) => isMoved(name));
+  if (kind.version > formatVersion || kind.schema > schemaVersion || isKnown === false)
+    throw new MoveProblem(
+      `A newer build of Foreword wrote this file (format ${kind.version}, schema ${kind.schema}), and this one reads format ${formatVersion} and schemas up to ${schemaVersion}: upgrade Foreword, and import the file again.`,
+    );
+  if (header === undefined) throw new MoveProblem("The first line of the file is damaged.");
+  return header;
+}
+
+/** Returns the row in a line. @throws MoveProblem if the line is cut off, or holds none. */
+export function parseRowLine(line: string): ExportedRow {
+  const [, table = "", row = ""] = /^\{"table":"(\w+)","row":(\{.*\})\}$/s.exec(line) ?? [];
+  if (isMoved(table)) return { table, row };
+  throw new MoveProblem(
+    "The file ends in the middle of a row, or is damaged: export again. What was imported so far is complete, and an import of the new file goes on from there.",
+  );
+}
+
+/** Cuts text into lines at line feeds alone; an empty last one is left out. */
+export async function* toLines(chunks: AsyncIterable<unknown>): AsyncGenerator<string> {
+  let parts: string[] = [];
+  for await (const chunk of chunks) {
+    const text = String(chunk);
+    let start = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+      yield parts.join("") + text.slice(start, end);
+      parts = [];
+      start = end + 1;
+    }
+    if (start < text.length) parts.push(text.slice(start));
+  }
+  if (parts.length > 0) yield parts.join("");
+}
+
+function isMoved(table: string): boolean {
+  return movedTables.some(({ name }) => name === table);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

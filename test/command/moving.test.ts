@@ -1,0 +1,291 @@
+/** `foreword export` and `import`: every row of one database in another, of whatever kind. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { z } from "zod";
+import { systemClock } from "../../src/base/clock.ts";
+import { service } from "../../src/store/database/database.ts";
+import { Journal } from "../../src/store/journal/journal.ts";
+import { movedTables } from "../../src/store/moving/moved-tables.ts";
+import { loadSchema } from "../../src/store/schema/schema.ts";
+import { TurnReads } from "../../src/store/turns/turn-reads.ts";
+import { TurnWrites } from "../../src/store/turns/turn-writes.ts";
+import { typed, useTools } from "../flow/tools/use-tools.ts";
+import { supabaseBasics } from "../store/scratch-database.ts";
+import { chatFor, keyedVariables } from "../support/apps/keyed-server.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { toVariables, useModel, useResource } from "../support/apps/use-app.ts";
+import { makePng, readFile as readStored, toImageMessage } from "../support/clients/file-client.ts";
+import { HistoryClient } from "../support/clients/history-client.ts";
+import { KnowledgeClient } from "../support/clients/knowledge-client.ts";
+import { beginTurn, makeTurn } from "../support/databases/make-turn.ts";
+import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
+import { openDatabase, runSql, startPglite, type StoreHarness } from "../support/databases/store-harness.ts";
+import { useCommands, useSuiteFolder } from "./run-command.ts";
+
+/** Tables that stay behind, or that the import builds in its own way. */
+const leftOut = [
+  "deleted_objects",
+  "message_words",
+  "passage_vectors",
+  "request_counts",
+  "title_words",
+  "word_backlog",
+];
+
+const Digests = z.array(z.object({ name: z.string(), count: z.number(), digest: z.string().nullable() }));
+type Digests = z.output<typeof Digests>;
+type Query = (...statements: string[]) => Promise<Record<string, unknown>[]>;
+
+/** Returns the number of each table's rows, and the hash of them all, as the database shows them. */
+async function hashRows(query: Query): Promise<Digests> {
+  const tables = movedTables.map(
+    ({ name }) =>
+      `select '${name}' as name, count(*)::int as count, encode(sha256(convert_to(
+        string_agg(r.text, ';' order by r.text collate "C"), 'UTF8')), 'hex') as digest
+        from (select to_jsonb(t)::text as text from public.${name} t) r`,
+  );
+  return Digests.parse(await query("set local timezone = 'UTC'", tables.join(" union all ")));
+}
+
+/** Columns and rows of the old service, which has its own columns, and none of ours. */
+const oldRows = [
+  `alter table conversations add column team text not null default 'none', add column tags varchar(20)[],
+    add column "Last ""seen""" timestamptz`,
+  "alter table messages add column raw json, add column score float8",
+  `insert into conversations (id, title, team, tags, "Last ""seen""") values
+    ('11111111-1111-4111-8111-111111111111', 'Old', 'red', '{a,"b c"}', '2024-02-03 04:05:06.789012+00')`,
+  `insert into messages (conversation_id, role, content, metadata, raw, score, created_at)
+    select '11111111-1111-4111-8111-111111111111', 'user', E'old \u2028 \\ "text"\n' || n,
+      '{"big": 12345678901234567890.123456789}', E'{"a":\n 1.10}', 0.1 + n, '2024-01-01'
+    from generate_series(1, 40) n`,
+];
+
+describe("foreword export and import", { timeout: 240_000 }, () => {
+  const model = useModel();
+  const tools = useTools("suite");
+  const folder = useSuiteFolder();
+  const startCommand = useCommands();
+  const userId = randomUUID();
+  const image = makePng("moved", 300_000);
+  let source: StoreHarness;
+  let server: PostgresServer;
+  let schema = "";
+  /** The rows of the source, which all databases are to have. */
+  let expected: Digests = [];
+  useResource(async (closing) => {
+    source = closing.adopt(await startPglite(), (harness) => harness.stop());
+    server = closing.adopt(await startPostgres(), (started) => started.stop());
+    schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+    await fillBySettings();
+    await fillByKey();
+    await source.sql(...oldRows);
+    expected = await hashRows((...statements) => source.sql(...statements));
+  });
+
+  async function start(
+    variables: Readonly<Record<string, string>>,
+    database = source.variables,
+  ): Promise<RunningApp> {
+    return await startApp(toVariables(model, { variables: database }, variables));
+  }
+
+  /** Writes rows of every kind, through the routes. */
+  async function fillBySettings(): Promise<void> {
+    const app = await start(tools.variables);
+    await app.app.tools?.ready(60_000);
+    const history = new HistoryClient(app);
+    const say = async (more: object): Promise<string> => {
+      const reply = await app.chat("Hello \u2028 \u{1f994}", { userId, ...more });
+      assert.deepEqual([reply.status, reply.isComplete], [200, true], reply.body);
+      return String(reply.headers["x-conversation-id"]);
+    };
+    const conversationId = await say({ messages: [toImageMessage("See the lighthouse", image)] });
+    for (let turn = 0; turn < 3; turn += 1) await say({ conversationId, parentId: "leaf" });
+    await history.send("DELETE", `/conversations/${await say({})}`, userId);
+    model.inOrder(
+      (call) => call.text("- p\n---RESPONSE---\n").toolCall("w__look", {}, "c1").finish("tool_calls"),
+      (call) => call.text("Done.").finish(),
+      (call) => call.text("- p\n---RESPONSE---\n").toolCall("w__act", {}, "c2").finish("tool_calls"),
+    );
+    await say({});
+    const waiting = { messages: [{ sender: "user", text: "Act" }], userId };
+    assert.match((await app.post("/stream-chat", waiting, typed)).body, /event: turn-waiting/);
+    const response = await app.post("/v1/responses", { model: "scripted", input: "Hi" });
+    const { id } = z.object({ id: z.string() }).parse(JSON.parse(response.body));
+    assert.equal((await app.get(`/v1/responses/${id}`, {}, "DELETE")).status, 200);
+    await new KnowledgeClient(app, userId).addRead("handbook", "Pack the books first.\n\nThen the lamp.");
+    const { messages } = await history.read(userId, conversationId);
+    const summary = { message_id: messages[0]?.id, text: "A picture.", model: "scripted" };
+    await app.app.store.database?.call("chat_save_summary", summary, service);
+    await app.close();
+  }
+
+  /** A turn that counts in the budget of a key. */
+  async function fillByKey(): Promise<void> {
+    const prices = { MODEL_PRICES: '{"scripted":{"input":1,"output":1}}', LIMIT_KEY_COST_PER_DAY: "10" };
+    const app = await start({ ...keyedVariables, ...prices });
+    assert.equal((await chatFor(randomUUID(), app)).status, 200);
+    await app.close();
+  }
+
+  /** A new database of the Postgres server, with the schema. */
+  async function create(name: string): Promise<{ variables: Record<string, string>; query: Query }> {
+    const url = await server.createDatabase(name);
+    await runSql(url, [schema]);
+    return { variables: { DATABASE_URL: url }, query: (...statements) => runSql(url, statements) };
+  }
+
+  async function run(args: string[], variables: Readonly<Record<string, string>>, code = 0): Promise<string> {
+    const command = startCommand(args, variables, folder.path);
+    assert.equal(await command.exit(), code, command.stderr);
+    assert.equal(command.stdout, "");
+    return command.stderr;
+  }
+
+  /** A Supabase project's database, whose tables belong to a role that is no superuser. */
+  async function createSupabase(): Promise<{ url: string; query: Query }> {
+    const url = new URL(await server.createDatabase("supabase"));
+    await runSql(url.href, [supabaseBasics, "create role mover login password 'mover'"]);
+    await runSql(url.href, ["grant authenticated to mover", "alter database supabase owner to mover"]);
+    const query: Query = (...statements) => runSql(url.href, statements);
+    url.username = url.password = "mover";
+    const owner = url.href;
+    await runSql(owner, [schema]);
+    return { url: owner, query };
+  }
+
+  test("move every row of an embedded database to Postgres, from there to Supabase by a pipe, and back", async () => {
+    assert.equal(expected.length, movedTables.length);
+    assert.deepEqual(
+      expected.filter(({ count }) => count === 0),
+      [],
+      "every kind of row is there",
+    );
+    const said = await run(["export", "all.ndjson"], source.variables);
+    assert.match(said, /^conversations: \d+ rows$/m);
+    assert.match(said, /^Exported \d+ rows to all\.ndjson\.\n$/m);
+    const postgres = await create("moved");
+    const imported = await run(["import", "all.ndjson"], postgres.variables);
+    assert.match(imported, /^Added the column tags \(character varying\[\]\) to conversations: /m);
+    assert.match(imported, /^Imported (\d+) rows, \1 of them new\. All counts agree\.$/m);
+    assert.deepEqual(await hashRows(postgres.query), expected);
+
+    const supabase = await createSupabase();
+    const main = `"${process.execPath}" "${join(import.meta.dirname, "../../src/main.ts")}"`;
+    const pipe = startCommand(
+      [],
+      { FROM: String(postgres.variables["DATABASE_URL"]), TO: supabase.url },
+      folder.path,
+      ["sh", "-c", `DATABASE_URL=$FROM ${main} export - | DATABASE_URL=$TO ${main} import -`],
+    );
+    assert.equal(await pipe.exit(), 0, pipe.stderr);
+    assert.deepEqual(await hashRows(supabase.query), expected);
+
+    await run(["export", "back.ndjson"], { DATABASE_URL: supabase.url });
+    const back = { DATA_DIR: join(folder.path, "back") };
+    await run(["import", "back.ndjson"], back);
+    await serve(back);
+    const again = await run(["import", "back.ndjson"], back);
+    assert.match(again, /^Imported \d+ rows, 0 of them new\. All counts agree\.$/m);
+  });
+
+  /** A server works with the rows: shows them, finds their words, and adds to them. */
+  async function serve(variables: Readonly<Record<string, string>>): Promise<void> {
+    const app = await start({}, variables);
+    const history = new HistoryClient(app);
+    const { database } = app.app.store;
+    assert.ok(database !== undefined);
+    const find = async () => await history.list(userId, "query=lighthouse");
+    let found = await find();
+    while (found.conversations.length === 0) found = await find();
+    const conversationId = found.conversations[0]?.id ?? assert.fail();
+    const { messages } = await history.read(userId, conversationId);
+    const { url } = messages.flatMap(({ attachments }) => attachments)[0] ?? assert.fail();
+    assert.ok((await readStored(app, `${url}?userId=${userId}`)).bytes.equals(image.bytes));
+    const reply = await app.chat("And now?", { userId, conversationId, parentId: "leaf" });
+    assert.equal(reply.headers["x-conversation-id"], conversationId);
+    await app.close();
+  }
+
+  test("go on after an interruption, and name the rows that a file lacks", async () => {
+    const text = await readFile(join(folder.path, "all.ndjson"), "utf8");
+    const lines = text.split("\n");
+    const { variables, query } = await create("resumed");
+    await writeFile(join(folder.path, "cut.ndjson"), text.slice(0, text.indexOf('{"table":"turns"') + 40));
+    assert.match(await run(["import", "cut.ndjson"], variables, 1), /ends in the middle of a row/);
+    const counts = await query(
+      "select (select count(*)::int from messages) as messages, (select count(*)::int from turns) as turns",
+    );
+    assert.deepEqual(counts, [
+      { messages: expected.find(({ name }) => name === "messages")?.count, turns: 0 },
+    ]);
+    await writeFile(join(folder.path, "short.ndjson"), lines.slice(0, -2).join("\n"));
+    assert.match(
+      await run(["import", "short.ndjson"], variables, 1),
+      /The file has 0 of the 1 rows of deleted_turns: it was cut off/,
+    );
+    const whole = await run(["import", "all.ndjson"], variables);
+    assert.match(whole, /^messages: \d+ rows, 0 of them new$/m);
+    assert.deepEqual(await hashRows(query), expected);
+  });
+
+  test("bring a running turn as interrupted, with its text, and tell what to do about a missing schema", async () => {
+    const { variables, query } = await create("running");
+    const database = await openDatabase(variables, systemClock);
+    const owner = randomUUID();
+    const turn = makeTurn(["u: Hi"], { userId });
+    await beginTurn(new TurnWrites(database, systemClock, owner), turn);
+    const piece = { turnId: turn.turnId, position: 0, text: "- p\n---RESPONSE---\nHalf an ans" };
+    await new TurnReads(database).saveProgress([owner], [turn.turnId], [piece]);
+    await database.close();
+    await run(["export", "running.ndjson"], variables);
+    assert.equal((await query("select status from turns"))[0]?.["status"], "running");
+    const target = await create("ended");
+    const said = await run(["import", "running.ndjson"], target.variables);
+    assert.match(said, /^Turns that were running, now interrupted: 1$/m);
+    const [row] = await target.query(
+      "select t.status, m.content from turns t join messages m on m.id = t.message_id",
+    );
+    assert.deepEqual(row, { status: "interrupted", content: "Half an ans" });
+    const empty = { DATABASE_URL: await server.createDatabase("empty") };
+    for (const command of ["export", "import"])
+      assert.match(
+        await run([command, command === "export" ? "none.ndjson" : "running.ndjson"], empty, 1),
+        /^Foreword cannot continue: .*\nWhat to do: apply the schema: `foreword migrate`/,
+      );
+    assert.equal(existsSync(join(folder.path, "none.ndjson.unfinished")), false);
+  });
+
+  test("leave out no table by mistake", async () => {
+    const { query } = await create("listed");
+    const rows = await query(
+      "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
+    );
+    assert.deepEqual(
+      rows.map(({ name }) => String(name)).toSorted(),
+      [...movedTables.map(({ name }) => name), ...leftOut]
+        .filter((name) => name !== "passage_vectors")
+        .toSorted(),
+    );
+  });
+
+  test("refuse an export while writes wait in the journal, and keep a file that exists", async () => {
+    const journal = await Journal.open(String(source.variables["DATA_DIR"]), 1_000_000);
+    const ids = { turnId: randomUUID(), conversationId: randomUUID(), userId };
+    const { id } = await journal.append({ kind: "begin", ...ids, toArgument: () => "{}" });
+    const said = await run(["export", "late.ndjson"], source.variables, 1);
+    assert.match(
+      said,
+      /^foreword export: 1 writes wait in the journal in .*: start the server until `foreword doctor`/,
+    );
+    await journal.remove(id);
+    await journal.close();
+    await writeFile(join(folder.path, "late.ndjson"), "mine");
+    assert.match(await run(["export", "late.ndjson"], source.variables, 1), /late\.ndjson exists already/);
+    assert.equal(await readFile(join(folder.path, "late.ndjson"), "utf8"), "mine");
+  });
+});
