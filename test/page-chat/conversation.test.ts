@@ -48,6 +48,20 @@ describe("Conversation", { timeout: 120_000 }, () => {
     assert.equal(reply && later.conversation.branches(reply).ids.length, 2);
   });
 
+  test("asks with the knowledge base and the web search that its tab shows, whatever another tab chooses", async () => {
+    const browser = new ChatBrowser(app);
+    const [tab, other] = [browser.open(), browser.open()];
+    const { memory } = other.conversation;
+    memory.writeKnowledgeBase("Harbour");
+    memory.writeWebSearch(true);
+    await ask(tab, "Question", "One.");
+    const { body } = browser.requests.find(({ method }) => method === "POST") ?? {};
+    assert.match(body ?? "", /"text":"Question"/);
+    assert.doesNotMatch(body ?? "", /knowledge_base|use_web_search/);
+    const { knowledgeBase, webSearch } = browser.open().conversation.memory;
+    assert.deepEqual([knowledgeBase.state, webSearch.state], ["Harbour", true], "a new tab begins with them");
+  });
+
   test("has one reply to a question that was sent over a broken connection", async () => {
     const browser = new ChatBrowser(app);
     const tab = browser.open();

@@ -25,6 +25,8 @@ export interface DocumentProblem {
   readonly message: string;
 }
 
+type DocumentPage = Awaited<ReturnType<KnowledgeBases["documents"]>>;
+
 /** What is known of a knowledge base. */
 export interface DocumentListState {
   readonly phase: "loading" | "ready" | "failed";
@@ -63,8 +65,18 @@ export class DocumentList {
   #sending = Promise.resolve();
   /** The ids of documents that are deleted: a list that was read before may still have them. */
   readonly #deleted = new Set<string>();
+  /** Added documents, and how many reads had started then: these reads may be without them. */
+  readonly #added = new Map<
+    string,
+    { readonly document: KnowledgeDocument; readonly startedCount: number }
+  >();
+  #startedCount = 0;
+  /** The number of the read whose documents are shown. */
+  #shownNumber = 0;
+  /** How many documents the user wants to see. */
+  #wantedCount = 0;
   #timer: { cancel(): void } | undefined;
-  #count = 0;
+  #uploadCount = 0;
 
   /** @param isNew whether the server does not have it yet. */
   constructor(services: DocumentListServices, name: string, isNew = false) {
@@ -79,7 +91,7 @@ export class DocumentList {
     if (this.#isNew) return this.#put([]);
     const { phase } = this.store.state;
     this.#set({ phase: phase === "ready" ? "ready" : "loading", problem: undefined });
-    await this.#read(pageSize);
+    await this.#read();
   }
 
   /** Stops following; files that are being sent go on. */
@@ -90,14 +102,15 @@ export class DocumentList {
 
   /** Reads older documents. */
   async loadMore(): Promise<void> {
-    await this.#read(this.store.state.documents.length + pageSize);
+    this.#wantedCount = this.store.state.documents.length + pageSize;
+    await this.#read();
   }
 
   /** Adds files, one after another. Resolves once all have been sent or refused. */
   async add(files: readonly File[]): Promise<void> {
     const uploads = files.map((file): Upload => {
-      this.#count += 1;
-      return { key: `upload-${this.#count}`, file, share: 0 };
+      this.#uploadCount += 1;
+      return { key: `upload-${this.#uploadCount}`, file, share: 0 };
     });
     this.#set({ uploads: [...this.store.state.uploads, ...uploads] });
     for (const upload of uploads) this.#sending = this.#sending.then(async () => await this.#send(upload));
@@ -136,31 +149,48 @@ export class DocumentList {
     try {
       const document = await bases.add(this.name, upload.file);
       this.#deleted.delete(document.id);
+      this.#added.set(document.id, { document, startedCount: this.#startedCount });
       this.#isNew = false;
       this.dismiss(upload);
-      this.#put([document, ...this.store.state.documents.filter(({ id }) => id !== document.id)]);
+      this.#put(putFirst([document], this.store.state.documents));
       await onChange();
     } catch (error) {
       this.#change(upload, { problem: toProblem(error) });
     }
   }
 
-  async #read(count: number): Promise<void> {
-    const { bases } = this.#services;
+  async #read(): Promise<void> {
+    const number = ++this.#startedCount;
     await this.#try(async () => {
-      const documents: KnowledgeDocument[] = [];
-      let cursor: string | null = null;
-      do {
-        const page: Awaited<ReturnType<KnowledgeBases["documents"]>> = await bases.documents(this.name, {
-          limit: pageSize,
-          cursor,
-        });
-        documents.push(...page.documents);
-        cursor = page.nextCursor;
-      } while (cursor !== null && documents.length < count);
-      this.#set({ hasMore: cursor !== null, problem: undefined });
-      this.#put(documents);
+      const { documents, hasMore } = await this.#load();
+      if (number < this.#shownNumber) return; // a newer one was faster
+      this.#shownNumber = number;
+      this.#set({ hasMore, problem: undefined });
+      this.#put(putFirst(this.#listAddedSince(number), documents));
     });
+  }
+
+  /** Resolves with at least as many documents as are shown and wanted, if there are so many. */
+  async #load(): Promise<Pick<DocumentListState, "documents" | "hasMore">> {
+    const documents: KnowledgeDocument[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: DocumentPage | undefined = await this.#services.bases
+        .documents(this.name, { limit: pageSize, cursor })
+        .catch(throwUnlessMissing);
+      documents.push(...(page?.documents ?? []));
+      cursor = page?.nextCursor ?? null;
+    } while (
+      cursor !== null &&
+      documents.length < Math.max(this.#wantedCount, this.store.state.documents.length)
+    );
+    return { documents, hasMore: cursor !== null };
+  }
+
+  /** Returns the documents that were added after a read had started, newest first, and forgets the others. */
+  #listAddedSince(number: number): readonly KnowledgeDocument[] {
+    for (const [id, { startedCount }] of this.#added) if (startedCount < number) this.#added.delete(id);
+    return Array.from(this.#added.values(), ({ document }) => document).toReversed();
   }
 
   #put(found: readonly KnowledgeDocument[]): void {
@@ -174,17 +204,14 @@ export class DocumentList {
     this.#timer?.cancel();
     const { documents } = this.store.state;
     if (!this.#isShown || !documents.some(({ state }) => state === "waiting")) return;
-    this.#timer = this.#services.clock.after(readingMs, () => void this.#read(documents.length));
+    this.#timer = this.#services.clock.after(readingMs, () => void this.#read());
   }
 
   async #try(step: () => Promise<void>): Promise<void> {
     try {
       await step();
     } catch (error) {
-      const problem = toProblem(error);
-      // A knowledge base begins with its first document.
-      if (problem.code === "knowledge_base_not_found") this.#put([]);
-      else this.#fail(problem);
+      this.#fail(toProblem(error));
     }
   }
 
@@ -204,6 +231,20 @@ export class DocumentList {
   #set(changes: Partial<DocumentListState>): void {
     this.store.set({ ...this.store.state, ...changes });
   }
+}
+
+/** Returns `documents` with those that are `newer` before the others. */
+function putFirst(
+  newer: readonly KnowledgeDocument[],
+  documents: readonly KnowledgeDocument[],
+): readonly KnowledgeDocument[] {
+  const ids = new Set(newer.map(({ id }) => id));
+  return [...newer, ...documents.filter(({ id }) => !ids.has(id))];
+}
+
+/** Accepts that there is no such knowledge base: it begins with its first document. @throws other errors. */
+function throwUnlessMissing(error: unknown): undefined {
+  if (toProblem(error).code !== "knowledge_base_not_found") throw error;
 }
 
 function toProblem(error: unknown): DocumentProblem {

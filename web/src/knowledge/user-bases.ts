@@ -9,6 +9,9 @@ export class UserBases {
   /** The server's. */
   readonly client: KnowledgeBases;
   #reading: Promise<void> | undefined;
+  #startedCount = 0;
+  /** The number of the read whose list is in the store. */
+  #shownNumber = 0;
 
   constructor(client: KnowledgeBases) {
     this.client = client;
@@ -20,8 +23,12 @@ export class UserBases {
     await this.#reading;
   }
 
-  /** Reads them again. @throws ForewordError */
+  /** Reads them again. A list that arrives after a newer one is dropped. @throws ForewordError */
   async refresh(): Promise<void> {
-    this.store.set(await this.client.list());
+    const number = ++this.#startedCount;
+    const bases = await this.client.list();
+    if (number < this.#shownNumber) return;
+    this.#shownNumber = number;
+    this.store.set(bases);
   }
 }

@@ -1,5 +1,5 @@
 /** Which of the user's knowledge bases the next questions are answered with. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { usePage } from "../../base/page-context.ts";
 import { Store } from "../../base/store.ts";
 import { useStore } from "../../base/use-store.ts";
@@ -22,12 +22,9 @@ const noBases = new Store<readonly KnowledgeBase[] | undefined>(undefined);
 export function useKnowledgeChoice(memory: BrowserMemory): KnowledgeChoice | undefined {
   const { knowledge } = usePage();
   const bases = useStore(knowledge?.store ?? noBases, (known) => known);
-  const [chosen, setChosen] = useState(() => memory.readKnowledgeBase());
+  const chosen = useStore(memory.knowledgeBase, (current) => current);
   useEffect(() => void knowledge?.read(), [knowledge]);
-  const choose = (name: string | undefined): void => {
-    memory.writeKnowledgeBase(name);
-    setChosen(name);
-  };
+  const choose = (name: string | undefined): void => memory.writeKnowledgeBase(name);
   const isGone = chosen !== undefined && bases?.some(({ name }) => name === chosen) === false;
   useEffect(() => {
     if (isGone) choose(undefined);

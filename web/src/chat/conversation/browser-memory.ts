@@ -1,5 +1,6 @@
 /** What the browser keeps of conversations: drafts, and the turns whose end this page has not seen. */
 import type { ChatRequest } from "../../base/foreword-client.ts";
+import { Store } from "../../base/store.ts";
 
 /** The part of the browser's `localStorage` that is used. */
 export interface KeyValueStorage {
@@ -31,12 +32,19 @@ export interface KeptTurn {
 
 /** Keeps texts for one user, as long as there is room. */
 export class BrowserMemory {
+  /** Whether questions of this tab are answered with a search of the web. Other tabs do not change it. */
+  readonly webSearch: Store<boolean>;
+  /** The knowledge base that questions of this tab are answered with. Other tabs do not change it. */
+  readonly knowledgeBase: Store<string | undefined>;
   readonly #storage: KeyValueStorage;
   readonly #userId: string;
 
+  /** A new tab begins with the choices that were made last, in any tab. */
   constructor(storage: KeyValueStorage, userId: string) {
     this.#storage = storage;
     this.#userId = userId;
+    this.webSearch = new Store(this.#read("web-search", undefined) === "on");
+    this.knowledgeBase = new Store(this.#read("knowledge-base", undefined));
   }
 
   /** The unsent text of a conversation; `undefined` names the new one. */
@@ -59,24 +67,16 @@ export class BrowserMemory {
     this.#write("model", undefined, model);
   }
 
-  /** Whether questions are answered with a search of the web. */
-  readWebSearch(): boolean {
-    return this.#read("web-search", undefined) === "on";
-  }
-
-  /** Keeps whether questions are answered with a search of the web. */
+  /** Chooses whether questions are answered with a search of the web, and keeps that. */
   writeWebSearch(isOn: boolean): void {
     this.#write("web-search", undefined, isOn ? "on" : undefined);
+    this.webSearch.set(isOn);
   }
 
-  /** The knowledge base that questions are answered with; `undefined` if none. */
-  readKnowledgeBase(): string | undefined {
-    return this.#read("knowledge-base", undefined);
-  }
-
-  /** Keeps or forgets the knowledge base that questions are answered with. */
+  /** Chooses the knowledge base that questions are answered with, and keeps that; `undefined`: none. */
   writeKnowledgeBase(name: string | undefined): void {
     this.#write("knowledge-base", undefined, name);
+    this.knowledgeBase.set(name);
   }
 
   /** The ids of a draft's files. */

@@ -67,13 +67,13 @@ export class ConversationTurns {
     const { parentId, ifRunning, again, editedId } = place;
     const { hasHistory, tree } = this.#stored;
     const { memory } = this.#services;
-    const knowledgeBase = memory.readKnowledgeBase();
+    const knowledgeBase = memory.knowledgeBase.state;
     const options = {
       conversationId: this.#conversationId,
       ...(hasHistory && parentId !== null && { parentId }),
       ...(model !== undefined && { model }),
       ...(ifRunning !== undefined && { ifRunning }),
-      ...(memory.readWebSearch() && { use_web_search: true }),
+      ...(memory.webSearch.state && { use_web_search: true }),
       ...(knowledgeBase !== undefined && { knowledge_base: knowledgeBase }),
     };
     const idempotencyKey = crypto.randomUUID();
