@@ -149,8 +149,7 @@ describe("foreword documents", { timeout: 120_000 }, () => {
       sent += 1;
       if (sent > 1) return void request.on("data", () => {});
       request.resume();
-      const document = { id: "1", name: "a", state: "waiting", error: null, sizeBytes: 1 };
-      response.end(JSON.stringify({ ...document, pagesRead: 0, pages: null, passages: 0 }));
+      response.end(documentJson("waiting"));
     });
     await write("one.txt", "One.\n");
     await write("two.txt", "Two.\n");
@@ -161,6 +160,31 @@ describe("foreword documents", { timeout: 120_000 }, () => {
     assert.match(command.stderr, /^Stopped\. The server has 1 of 2 files, and goes on reading them\./);
     assert.equal(command.stdout, "");
     await stalling.close();
+  });
+
+  test("asks again for what is read when a connection is lost, and says what is stored when no more can be", async () => {
+    await write("one.txt", "One.\n");
+    await write("two.txt", "Two.\n");
+    const asked: string[] = [];
+    const restarting = await serve((request, response) => {
+      request.resume();
+      asked.push(`${request.method}`);
+      if (asked.length === 2 || asked.length === 5) return void response.destroy();
+      response.end(documentJson(request.method === "GET" ? "ready" : "waiting"));
+    });
+    const more = { FOREWORD_URL: restarting.url };
+    const read = await run(randomUUID(), ["add", "one.txt", "-k", "k"], more);
+    assert.deepEqual([read.code, read.stdout, read.stderr], [0, "read    one.txt  0 passages\n", ""]);
+    assert.deepEqual(asked, ["POST", "GET", "GET"]);
+    const stopped = await run(randomUUID(), ["add", "one.txt", "two.txt", "-k", "k", "--json"], more);
+    assert.equal(stopped.code, 1);
+    const { file, error, document } = Line.parse(JSON.parse(stopped.stdout));
+    assert.deepEqual([file, error, document?.state], ["one.txt", null, "waiting"]);
+    assert.match(
+      stopped.stderr,
+      /^Stopped\. The server has 1 of 2 files, .*\nforeword: The server at .* cannot/,
+    );
+    await restarting.close();
   });
 
   test("waits as long as a server says that is busy", async () => {
@@ -230,6 +254,12 @@ describe("foreword documents", { timeout: 120_000 }, () => {
     }
   });
 });
+
+/** A document as a server tells of it. */
+function documentJson(state: string): string {
+  const document = { id: "1", name: "a", state, error: null, sizeBytes: 1 };
+  return JSON.stringify({ ...document, pagesRead: 0, pages: null, passages: 0 });
+}
 
 /** A server of a test, and a way to wait for its requests. */
 async function serve(respond: RequestListener): Promise<{

@@ -1,5 +1,6 @@
 /** `foreword status`: the live state of a running server. */
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { Writable } from "node:stream";
 import { describe, test } from "node:test";
 import { showStatus } from "../../src/command/status/status.ts";
@@ -8,6 +9,7 @@ import { Metrics } from "../../src/observe/metrics/metrics.ts";
 import { openTurn, readResponse } from "../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel } from "../support/apps/use-app.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
+import { closeServer, listen } from "../support/network/local-port.ts";
 import { useCommands, useSuiteFolder } from "./run-command.ts";
 
 describe("foreword status", { timeout: 60_000 }, () => {
@@ -37,19 +39,23 @@ describe("foreword status", { timeout: 60_000 }, () => {
   });
 
   test("is refreshed in its place until it is interrupted, with rates since the last time", async () => {
-    const ending = new AbortController();
-    const shown: string[] = [];
-    const output = new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        shown.push(chunk.toString());
-        if (shown.length === 3) ending.abort();
-        done();
-      },
-    });
-    const metrics = { host: "0.0.0.0", port: Number(new URL(app.metricsUrl).port) };
-    assert.equal(await showStatus({ metrics, output, intervalMs: 1, signal: ending.signal }), 0);
+    const shown = await showThreeTimes("0.0.0.0", Number(new URL(app.metricsUrl).port));
     assert.equal(shown.length, 3);
     for (const text of shown) assert.ok(text.startsWith("\u001b[H\u001b[2JForeword 0.0.0"));
+  });
+
+  test("goes on in a terminal while the server does not respond, until it does again", async () => {
+    const snapshot = await (await fetch(new URL("/metrics.json", app.metricsUrl))).text();
+    let asked = 0;
+    const restarting = createServer((_request, response) => {
+      asked += 1;
+      if (asked === 2) response.destroy();
+      else response.end(snapshot);
+    });
+    const shown = await showThreeTimes("127.0.0.1", await listen(restarting));
+    const starts = ["Foreword", "No server responds", "Foreword"].map((text) => `\u001b[H\u001b[2J${text} `);
+    for (const [index, start] of starts.entries()) assert.equal(shown[index]?.slice(0, start.length), start);
+    await closeServer(restarting);
   });
 
   test("says what to do if the server has no metrics, or does not run, and exits with 1", async () => {
@@ -60,6 +66,22 @@ describe("foreword status", { timeout: 60_000 }, () => {
     assert.match(gone.stdout, /^No server responds at http:\/\/127\.0\.0\.1:1\//);
   });
 });
+
+/** Shows a server's state in a terminal, and resolves with the first three texts. */
+async function showThreeTimes(host: string, port: number): Promise<readonly string[]> {
+  const ending = new AbortController();
+  const shown: string[] = [];
+  const output = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      shown.push(chunk.toString());
+      if (shown.length === 3) ending.abort();
+      done();
+    },
+  });
+  const options = { metrics: { host, port }, output, intervalMs: 1, signal: ending.signal };
+  assert.equal(await showStatus(options), 0);
+  return shown;
+}
 
 describe("toStatusLines", () => {
   test("shows what has changed since the earlier snapshot, and what needs its reader", () => {

@@ -40,9 +40,9 @@ class Addition {
   readonly #wanted: Wanted;
   readonly #options: AddOptions;
   #failedCount = 0;
-  /** The files that the server has stored, and how many of them it has read. */
+  /** The files that the server has stored, and how many of them need no more waiting. */
   readonly #stored: (readonly [FoundFile, ServerDocument])[] = [];
-  #readCount = 0;
+  #followedCount = 0;
 
   constructor(wanted: Wanted, options: AddOptions) {
     this.#wanted = wanted;
@@ -61,10 +61,14 @@ class Addition {
     }
     try {
       for (const [index, file] of files.entries()) await this.#send(file, index, files.length);
-      if (waits) for (const [file, document] of this.#stored) await this.#follow(file, document);
+      if (waits)
+        for (const [file, document] of this.#stored) {
+          await this.#follow(file, document);
+          this.#followedCount += 1;
+        }
     } catch (error) {
+      if (signal.aborted || this.#stored.length > 0) await this.#tellStopped(files.length);
       if (!signal.aborted) throw error;
-      await this.#tellStopped(files.length);
       return 130;
     }
     await terminal.clear();
@@ -98,7 +102,7 @@ class Addition {
     let document = sent;
     for (let waitMs = pollMs.first; document.state === "waiting";) {
       const { name, pages, pagesRead } = document;
-      const label = `${this.#readCount + 1}/${this.#stored.length} reading ${name}`;
+      const label = `${this.#followedCount + 1}/${this.#stored.length} reading ${name}`;
       if (pages === null) terminal.show(`${label} …`);
       else terminal.show(`${label}, page ${pagesRead} of ${pages}`, pagesRead / Math.max(1, pages));
       await setTimeout(waitMs, undefined, { signal });
@@ -114,7 +118,6 @@ class Addition {
       waitMs = hasMoved ? pollMs.first : Math.min(waitMs * 1.5, pollMs.most);
       document = next;
     }
-    this.#readCount += 1;
     await this.#tell(file, document);
   }
 
@@ -132,9 +135,14 @@ class Addition {
     else await terminal.print(toFailedLine(path, error));
   }
 
+  /** Tells what the server has, with `--json` each stored document that has no line yet. */
   async #tellStopped(count: number): Promise<void> {
+    const { terminal, isJson } = this.#options;
     const stored = this.#stored.length;
-    await this.#options.terminal.tell(
+    if (isJson && this.#wanted.waits)
+      for (const [file, document] of this.#stored.slice(this.#followedCount))
+        await this.#tell(file, document);
+    await terminal.tell(
       `Stopped. The server has ${stored} of ${toCount(count, "file")}, and goes on reading them. Run the same command again for the others: a document that is there is not stored twice.`,
     );
   }

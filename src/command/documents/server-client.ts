@@ -72,6 +72,11 @@ const silenceMs = 120_000;
 /** How often a request is sent to a server that is busy, or has had too many of them. */
 const maxAttempts = 8;
 const defaultRetrySeconds = 5;
+/**
+ * How long a request that only reads is sent again to a server that responded before and is away now, and the
+ * pauses in between, in milliseconds.
+ */
+const away = { longestMs: 60_000, firstPauseMs: 250, longestPauseMs: 5_000 };
 const pageLimit = 100;
 /** Statuses that have nothing to do with the document of a request. */
 const lastingStatuses: ReadonlySet<number> = new Set([401, 403, 405]);
@@ -95,6 +100,8 @@ interface ReadResponse {
 export class ServerClient {
   readonly #address: ServerAddress;
   readonly #signal: AbortSignal;
+  /** Whether a server has responded: what cannot be reached later may only be away for a while. */
+  #hasResponded = false;
 
   constructor(address: ServerAddress, signal: AbortSignal) {
     this.#address = address;
@@ -158,7 +165,7 @@ export class ServerClient {
 
   async #ask<Schema extends z.ZodType>(path: string, sent: Sent, schema: Schema): Promise<z.output<Schema>> {
     for (let attempt = 1; ; attempt += 1) {
-      const response = await this.#send(path, sent);
+      const response = await this.#sendUntilReached(path, sent);
       const { status, headers, body } = response;
       if (status >= 200 && status < 300) {
         const read = schema.safeParse(status === 204 ? undefined : parseJson(body));
@@ -170,6 +177,21 @@ export class ServerClient {
       await setTimeout(1000 * (Number.isFinite(seconds) ? seconds : defaultRetrySeconds), undefined, {
         signal: this.#signal,
       });
+    }
+  }
+
+  async #sendUntilReached(path: string, sent: Sent): Promise<ReadResponse> {
+    const startMs = performance.now();
+    for (let pauseMs = away.firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, away.longestPauseMs)) {
+      try {
+        const response = await this.#send(path, sent);
+        this.#hasResponded = true;
+        return response;
+      } catch (error) {
+        const mayBeBack = this.#hasResponded && performance.now() - startMs < away.longestMs;
+        if (sent.method !== "GET" || !mayBeBack || !(error instanceof ServerProblem)) throw error;
+      }
+      await setTimeout(pauseMs, undefined, { signal: this.#signal });
     }
   }
 
@@ -190,14 +212,15 @@ export class ServerClient {
       timeout: silenceMs,
     });
     request.once("timeout", () => request.destroy(new Error(`no response within ${silenceMs / 1000} s`)));
-    request.on("error", (error) => reject(this.#signal.aborted ? error : this.#toUnreachable(error)));
+    const fail = (error: Error): void => reject(this.#signal.aborted ? error : this.#toUnreachable(error));
+    request.on("error", fail);
     request.once("response", (response) => {
       const { statusCode: status = 0 } = response;
       readText(response).then((body) => {
         resolve({ status, headers: response.headers, body });
         // The rest of a file that is refused is not sent.
         if (status >= 300) request.destroy();
-      }, reject);
+      }, fail);
     });
     if (file === undefined || file.sizeBytes === 0) request.end();
     else sendFile(file, request, onSent).catch(reject);

@@ -33,8 +33,8 @@ export async function runStatus(metrics: MetricsAddress | undefined): Promise<nu
 }
 
 /**
- * Shows the state once, or until it is interrupted; resolves with the exit code: 1 if the server cannot be
- * asked.
+ * Shows the state once, or until it is interrupted, also while the server does not respond any more. Resolves
+ * with the exit code: 1 if the server cannot be asked at first.
  */
 export async function showStatus({ metrics, output, intervalMs, signal }: StatusOptions): Promise<number> {
   if (metrics === undefined || metrics.port === 0) {
@@ -42,15 +42,19 @@ export async function showStatus({ metrics, output, intervalMs, signal }: Status
     return 1;
   }
   const url = toUrl(metrics);
+  const start = intervalMs === undefined ? "" : clear;
   let before: ReadSnapshot | undefined;
-  for (;;) {
-    const now = await read(url);
+  for (let isFirst = true; ; isFirst = false) {
+    const now = await read(url, signal);
     if (now === undefined) {
-      output.write(`No server responds at ${url}: is it running, with this METRICS_PORT?\n`);
-      return 1;
+      if (signal.aborted) return 0;
+      const problem = `No server responds at ${url}: is it running, with this METRICS_PORT?\n`;
+      output.write(isFirst ? problem : start + problem);
+      if (isFirst) return 1;
+    } else {
+      const lines = toStatusLines(now, before).map((line) => `${line}\n`);
+      output.write(start + lines.join(""));
     }
-    const lines = toStatusLines(now, before).map((line) => `${line}\n`);
-    output.write((intervalMs === undefined ? "" : clear) + lines.join(""));
     if (intervalMs === undefined || (await isAborted(signal, intervalMs))) return 0;
     before = now;
   }
@@ -62,9 +66,10 @@ function toUrl({ host, port }: MetricsAddress): string {
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}/metrics.json`;
 }
 
-async function read(url: string): Promise<ReadSnapshot | undefined> {
+async function read(url: string, ending: AbortSignal): Promise<ReadSnapshot | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const signal = AbortSignal.any([ending, AbortSignal.timeout(timeoutMs)]);
+    const response = await fetch(url, { signal });
     const snapshot = parseSnapshot(await response.json());
     return response.ok && snapshot !== undefined ? { snapshot, atMs: Date.now() } : undefined;
   } catch {
