@@ -6,3 +6,6 @@ create index passages_words_idx on public.passages using gin (words) with (fastu
 
 create index documents_embedding_idx on public.documents (embedding_model, (passage_count - embedded_count))
   where state = 'ready';
+
+create index documents_unembedded_idx on public.documents (knowledge_base_id, created_at)
+  where state = 'ready' and embedding_model is null;

@@ -1,6 +1,8 @@
 /** Work in the background that is done until none is left, and looked for again after a pause. */
 import type { Clock, Timer } from "../base/clock.ts";
 import { settleWithin } from "../base/deadline.ts";
+import { toAppError, type AppError, type ErrorCode } from "../base/errors.ts";
+import type { Observer } from "../turn/observer.ts";
 
 /** How long a process that ends waits for the work in progress. */
 const closeTimeoutMs = 2_000;
@@ -13,10 +15,12 @@ export type WorkResult = "done" | "nothing" | { readonly waitMs: number };
 /** The settings of {@link BackgroundWork}. */
 export interface BackgroundWorkOptions {
   readonly clock: Clock;
+  /** Told of a failure that readiness does not report, once until work succeeds again. */
+  readonly observe: Observer;
   /** The pause between looks for work that other processes have left: doubled each time there is none. */
   readonly idleMs: { readonly first: number; readonly most: number };
   /**
-   * Does one piece of work. It may reject if the database is unavailable, as readiness reports, or too old.
+   * Does one piece of work. It may reject: it is tried again after the longest pause.
    * @param signal aborted by {@link BackgroundWork.close}.
    */
   readonly work: (signal: AbortSignal) => Promise<WorkResult>;
@@ -31,6 +35,8 @@ export class BackgroundWork {
   #running: Promise<void> | undefined;
   /** Whether work came while this was running. */
   #mustLookAgain = false;
+  /** The failure that was told last, if no work has succeeded since. */
+  #told: ErrorCode | undefined;
 
   constructor(options: BackgroundWorkOptions) {
     this.#options = options;
@@ -91,6 +97,7 @@ export class BackgroundWork {
     try {
       while (!signal.aborted) {
         const result = await work(signal);
+        this.#told = undefined;
         if (result === "nothing") break;
         if (result !== "done") {
           this.#mustLookAgain = false;
@@ -98,10 +105,22 @@ export class BackgroundWork {
         }
         this.#idleMs = idleMs.first;
       }
-    } catch {
+    } catch (error) {
       this.#mustLookAgain = false;
       this.#idleMs = idleMs.most;
+      if (!signal.aborted) this.#tell(toAppError(error));
     }
     return undefined;
   }
+
+  #tell(error: AppError): void {
+    if (error.code === this.#told) return;
+    this.#told = error.code;
+    if (!isReported(error)) this.#options.observe({ type: "store-trouble", error });
+  }
+}
+
+/** Whether readiness reports a failure: the database is away, or must be upgraded. */
+export function isReported({ code }: AppError): boolean {
+  return code === "store_unavailable" || code === "store_schema_missing" || code === "store_schema_mismatch";
 }

@@ -66,7 +66,7 @@ export async function createKnowledge(
     onRead: () => embeddings?.nudge(),
   });
   const uploads = new DocumentUploads({ rows, originals, onWaiting: () => reading.nudge() });
-  const search = new DocumentSearch(embeddings?.search ?? words, rows);
+  const search = new DocumentSearch(embeddings?.search ?? words, rows, clock);
   const close = async (): Promise<void> => {
     await Promise.all([reading.close(), embeddings?.close()]);
   };

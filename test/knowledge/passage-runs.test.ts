@@ -45,7 +45,8 @@ describe("passages that were found", () => {
     const runs = toRuns(found);
     const [first, second, third] = runs;
     assert.ok(first !== undefined && second !== undefined && third !== undefined);
-    assert.deepEqual(toWindow(first), { first: 1, limit: 18 });
+    assert.deepEqual(toWindow(first), { first: 0, limit: 25 });
+    assert.deepEqual(toWindow(third), { first: 32, limit: 17 });
     const passages = Array.from({ length: 18 }, (_, index) => toFound(index + 1));
     const read = (run: typeof first): readonly [readonly string[], readonly string[]] => {
       const { before = [], after = [] } = toSource(run, runs, { passages, isWhole: false }).around ?? {};

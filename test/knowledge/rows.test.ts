@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { AppError } from "../../src/base/errors.ts";
 import type { StoredDocument } from "../../src/knowledge/document.ts";
+import { KnowledgeRows } from "../../src/knowledge/knowledge-rows.ts";
+import { DocumentSearch } from "../../src/knowledge/search/document-search.ts";
 import type { ReadPassage } from "../../src/knowledge/reading/reading-rows.ts";
 import {
   startAsciiPostgresHarness,
@@ -10,6 +13,8 @@ import {
   startPostgresHarness,
   startSupabaseHarness,
 } from "../support/databases/store-harness.ts";
+import { intercept } from "../support/databases/intercept.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { nothingRead, TestKnowledge, useKnowledge } from "../support/databases/use-knowledge.ts";
 
 const userOf = (userId: string | undefined = randomUUID()) => ({ userId, accessToken: undefined });
@@ -273,6 +278,46 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness, st
       assert.deepEqual(
         rest.map(({ text }) => text),
         ["Part 2."],
+      );
+    });
+
+    test("give turns their passages, and what stands around them only if that can be read in time", async () => {
+      const { knowledge } = used;
+      const { userId } = userOf();
+      const caller = { userId, accessToken: undefined };
+      const clock = new ManualClock();
+      const isRead = Promise.withResolvers<void>();
+      const names = ["whole", "fails", "hangs"];
+      const ids: string[] = [];
+      for (const name of names) {
+        const texts = Array.from({ length: 20 }, (_, index) => `Part ${index} of ${name}. `);
+        texts[2] = `The otter of the document ${name}. `;
+        const passages = texts.map((text) => ({ text }));
+        ids.push(await knowledge.addRead(userId, "otters", passages, name));
+      }
+      const faulty = intercept(knowledge.database, async (name, argument, ...rest) => {
+        const fault =
+          name === "chat_read_document" && names[ids.findIndex((id) => id === argument["document_id"])];
+        if (fault === "fails") throw new AppError("store_unavailable", "08006: the connection is lost");
+        if (fault === "hangs") await new Promise(() => {});
+        const result = await knowledge.database.call(name, argument, ...rest);
+        isRead.resolve();
+        return result;
+      });
+      const limits = { maxPassages: 1, maxUserBytes: 1 };
+      const search = new DocumentSearch(knowledge.search, new KnowledgeRows(faulty, limits), clock);
+      const request = { useWebSearch: false, knowledgeBase: "otters", caller, messages: [] };
+      const finding = search.find("Which otter?", request, new AbortController().signal);
+      await Promise.race([isRead.promise, finding]);
+      clock.advance(1_900);
+      const sources = (await finding) ?? [];
+      assert.deepEqual(
+        new Map(sources.map(({ title, around }) => [title, around?.isWhole])),
+        new Map([
+          ["whole", true],
+          ["fails", undefined],
+          ["hangs", undefined],
+        ]),
       );
     });
 

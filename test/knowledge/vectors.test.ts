@@ -19,6 +19,7 @@ import {
 } from "../support/databases/store-harness.ts";
 import { TestKnowledge, useKnowledge } from "../support/databases/use-knowledge.ts";
 import { findVectorPostgres, unusedEmbeddings, vectorStores } from "../support/databases/vector-stores.ts";
+import { testEmbedding } from "./embedding-suite.ts";
 import { toTopics } from "../support/web/scripted-embeddings.ts";
 
 const model = "topics 8";
@@ -191,6 +192,36 @@ for (const { name, skip, start } of vectorStores)
       await own.embedAll();
       assert.deepEqual((await own.find(userId, "gone", "salary"))?.[0], ["The wage is paid on the 25th.", 1]);
     });
+
+    test("are computed in turn, however many documents one of the knowledge bases has", async (context) => {
+      if (name === "PGlite") return context.skip("it is open");
+      const [busy, own] = [randomUUID(), vectors()];
+      await own.embedAll();
+      await used.harness.sql(`with base as (
+        insert into public.knowledge_bases (id, user_id, name)
+          values ('00000000-0000-8000-8000-000000000000', '${busy}', 'many') returning id)
+        insert into public.documents (id, user_id, knowledge_base_id, name, type, size_bytes, state)
+          select gen_random_uuid(), '${busy}', base.id, 'a.txt', 'text', 1, 'ready'
+            from base, generate_series(1, 700)`);
+      const first = (await own.take()) ?? assert.fail("nothing was taken");
+      const single = await own.knowledge.addRead(randomUUID(), "few", passages);
+      // In the order in which a search without an index finds them.
+      await used.harness.sql("cluster public.documents using documents_base_idx");
+      const second = (await own.take()) ?? assert.fail("nothing was taken");
+      assert.deepEqual([first.passages.length, second.documentId], [0, single]);
+      for (const taken of [first, second]) assert.equal(await own.save(taken), true);
+      assert.equal((await own.take())?.passages.length, 0);
+      assert.equal(
+        await own.knowledge.rows.deleteBase({ userId: busy, accessToken: undefined }, "many"),
+        true,
+      );
+    });
+
+    testEmbedding(
+      used,
+      () => vectors().embedAll(),
+      async () => (await vectors().take())?.documentId,
+    );
   });
 
 for (const start of [() => startPglite(), () => startPostgresHarness(), () => startSupabaseHarness()])
@@ -220,6 +251,8 @@ for (const start of [() => startPglite(), () => startPostgresHarness(), () => st
       const { database } = knowledge;
       const words = knowledge.search;
       const embeddings = createEmbeddings(settings, database, { words, isShared: true, clock, observe });
+      // A question is not sent either before it is known that there are no vectors.
+      await embeddings.search.find({ userId }, "b", "railway", 3, new AbortController().signal);
       await isTold.promise;
       embeddings.nudge();
       await embeddings.search.find({ userId }, "b", "railway", 3, new AbortController().signal);

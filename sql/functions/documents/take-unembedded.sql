@@ -1,6 +1,8 @@
 -- Takes passages to be embedded: of a document that has been read, of the knowledge base that has waited
--- longest. A document with vectors of another model loses them one by one, as those of this model come; not
--- while that model may be at work, as it is when servers are replaced one after the other.
+-- longest. It looks at 500 knowledge bases with documents that have never been embedded, however many each
+-- has, and at 500 other documents. A document with vectors of another model loses them one by one, as those
+-- of this model come; not while that model may be at work, as it is when servers are replaced one after the
+-- other.
 -- Since version 12.
 -- @param model with its width, or null only to find out whether vectors can be stored
 -- @param lease_id a new id
@@ -22,16 +24,31 @@ begin
   if foreword.vector_schema() is null then
     return '{"is_available": false, "document": null}';
   end if;
+  with recursive bases as (
+    -- One step of the index for each.
+    (select c.knowledge_base_id as id from public.documents c
+      where c.state = 'ready' and c.embedding_model is null order by c.knowledge_base_id limit 1)
+    union all
+    select n.id from bases b, lateral (
+      select c.knowledge_base_id as id from public.documents c
+        where c.state = 'ready' and c.embedding_model is null and c.knowledge_base_id > b.id
+        order by c.knowledge_base_id limit 1) n
+  )
   select d.* into v_document
     from (
+      -- Some of each, since other servers may be taking the first ones.
+      (select n.id from (select b.id from bases b limit 500) b, lateral (
+        select c.id from public.documents c
+          where c.state = 'ready' and c.embedding_model is null and c.knowledge_base_id = b.id
+          order by c.created_at limit 3) n)
+      union all
       -- Each alternative is a range of the index.
-      select c.id from public.documents c
+      (select c.id from public.documents c
         where c.state = 'ready' and (c.embedding_lease_until is null or c.embedding_lease_until < v_now)
-          and (c.embedding_model is null
-            or (c.embedding_model = v_model and c.passage_count - c.embedded_count > 0)
+          and ((c.embedding_model = v_model and c.passage_count - c.embedded_count > 0)
             or (c.embedding_model < v_model and c.embedded_at < v_settled)
             or (c.embedding_model > v_model and c.embedded_at < v_settled))
-        limit 500) w
+        limit 500)) w
       join public.documents d on d.id = w.id join public.knowledge_bases b on b.id = d.knowledge_base_id
     where d.embedding_lease_until is null or d.embedding_lease_until < v_now
     order by b.embedded_at nulls first, d.created_at limit 1 for update of d skip locked;

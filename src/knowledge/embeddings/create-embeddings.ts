@@ -51,7 +51,8 @@ export function createEmbeddings(
     server,
     clock,
     observe,
-    isAvailable: () => passages.isAvailable !== false,
+    // Until it is known, no question is sent to the server.
+    isAvailable: () => passages.isAvailable === true,
   });
   return {
     search,

@@ -1,10 +1,10 @@
 /** Computes the vectors of passages in the background, some at a time, and stores them. */
 import { randomUUID } from "node:crypto";
-import { AppError, toAppError } from "../../base/errors.ts";
+import { toAppError, type AppError, type ErrorCode } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { EmbeddingServer } from "../../grounding/embeddings/embedding-server.ts";
 import type { Observer } from "../../turn/observer.ts";
-import { BackgroundWork, type WorkResult } from "../background-work.ts";
+import { BackgroundWork, isReported, type WorkResult } from "../background-work.ts";
 import { toIndexedText } from "../search/passage-search.ts";
 import { TextEmbedding } from "./text-embedding.ts";
 import type { PassageVector, UnembeddedPassages, VectorRows } from "./vector-rows.ts";
@@ -33,14 +33,21 @@ export class PassageEmbedding {
   readonly #work: BackgroundWork;
   #isAvailable: boolean | undefined;
   #failures = 0;
-  /** When the server may be asked again after a failure. */
+  /** The failure that was told last, if nothing has been embedded since. */
+  #told: ErrorCode | undefined;
+  /** When to try again after a failure. */
   #notBeforeMs = 0;
 
   constructor(options: PassageEmbeddingOptions) {
     this.#options = options;
-    const { clock, server } = options;
+    const { clock, observe, server } = options;
     this.#texts = new TextEmbedding(server);
-    this.#work = new BackgroundWork({ clock, idleMs, work: async (closing) => await this.#next(closing) });
+    this.#work = new BackgroundWork({
+      clock,
+      observe,
+      idleMs,
+      work: async (closing) => await this.#next(closing),
+    });
     this.#work.nudge();
   }
 
@@ -65,12 +72,15 @@ export class PassageEmbedding {
     if (waitMs > 0) return { waitMs };
     try {
       const result = await this.#embedNext(closing);
-      if (result === "done") this.#failures = 0;
+      if (result === "done") {
+        this.#failures = 0;
+        this.#told = undefined;
+      }
       return result;
     } catch (cause) {
       const error = toAppError(cause);
       if (error.code === "store_schema_mismatch") return this.#toUnavailable("schema");
-      if (error.code !== "search_unavailable" || closing.aborted) throw error;
+      if (closing.aborted) throw error;
       return this.#toPause(error);
     }
   }
@@ -88,25 +98,42 @@ export class PassageEmbedding {
     const taken = await rows.take(lease.model, lease.leaseId, this.#texts.maxTexts);
     if (taken === "unavailable") return this.#toUnavailable("extension");
     if (taken === undefined) return "nothing";
-    try {
-      const vectors = await this.#texts.embed(taken.passages.map(toIndexedText), closing);
-      if (server.modelName === lease.model) await this.#store(taken, lease, vectors);
-    } catch (error) {
-      const next = taken.passages[0]?.ordinal ?? 0;
-      const { documentId } = taken;
-      // If this fails, too, its lease ends by itself.
-      await rows.save({ documentId, ...lease }, [], { next, isLast: true }).catch(() => {});
-      throw error;
-    }
-    return "done";
+    return await this.#embed(taken, { documentId: taken.documentId, ...lease }, closing);
   }
 
-  /** Passages without a vector are not asked for again: they are found by their words. */
-  async #store(
-    { documentId, passageCount, passages }: UnembeddedPassages,
-    lease: { readonly leaseId: string; readonly model: string },
+  /** Gives the document back with what is left of it, however this ends. */
+  async #embed(
+    taken: UnembeddedPassages,
+    lease: Parameters<VectorRows["save"]>[0],
+    closing: AbortSignal,
+  ): Promise<WorkResult> {
+    const { server, rows } = this.#options;
+    let next = taken.passages[0]?.ordinal ?? 0;
+    let isOver = false;
+    try {
+      // If it was the database that failed, this fails, too, before the server is asked and paid again.
+      if (this.#failures > 0) await rows.save(lease, [], { next, isLast: false });
+      const vectors = await this.#texts.embed(taken.passages.map(toIndexedText), closing);
+      // Vectors of another width are those of another model.
+      if (server.modelName !== lease.model) return { waitMs: pauseMs.first };
+      for await (const reached of this.#store(taken, lease, vectors)) next = reached;
+      isOver = true;
+      return "done";
+    } finally {
+      // If this fails, too, its lease ends by itself.
+      if (!isOver) await rows.save(lease, [], { next, isLast: true }).catch(() => {});
+    }
+  }
+
+  /**
+   * Yields the ordinal of the first passage that is left, after each part that was stored. Passages without a
+   * vector are not asked for again: they are found by their words.
+   */
+  async *#store(
+    { passageCount, passages }: UnembeddedPassages,
+    lease: Parameters<VectorRows["save"]>[0],
     vectors: readonly (Float32Array | undefined)[],
-  ): Promise<void> {
+  ): AsyncGenerator<number, void> {
     const { rows, clock } = this.#options;
     for (let start = 0; start === 0 || start < passages.length; start += maxStored) {
       const end = start + maxStored;
@@ -115,10 +142,11 @@ export class PassageEmbedding {
         const vector = vectors[start + index];
         return vector === undefined ? [] : [{ ordinal, vector }];
       });
-      const next = passages[Math.min(end, passages.length) - 1]?.ordinal;
+      const last = passages[Math.min(end, passages.length) - 1]?.ordinal;
+      const next = last === undefined ? passageCount : last + 1;
       const startMs = clock.monotonicMs();
-      const progress = { next: next === undefined ? passageCount : next + 1, isLast };
-      if (!(await rows.save({ documentId, ...lease }, batch, progress))) return;
+      if (!(await rows.save(lease, batch, { next, isLast }))) return;
+      yield next;
       await this.#work.rest(startMs);
     }
   }
@@ -134,7 +162,8 @@ export class PassageEmbedding {
     const usualMs = Math.min(pauseMs.first * 2 ** this.#failures, pauseMs.most);
     const waitMs = Math.min(error.retryAfterMs ?? usualMs, pauseMs.asked);
     // Once for an outage: the next attempts fail the same way.
-    if (this.#failures === 0) observe({ type: "embedding-paused", error, waitMs });
+    if (error.code !== this.#told && !isReported(error)) observe({ type: "embedding-paused", error, waitMs });
+    this.#told = error.code;
     this.#failures += 1;
     this.#notBeforeMs = clock.monotonicMs() + waitMs;
     return { waitMs };

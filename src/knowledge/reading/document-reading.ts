@@ -51,9 +51,10 @@ export class DocumentReading {
 
   constructor(options: DocumentReadingOptions) {
     this.#options = options;
-    const { clock } = options;
+    const { clock, observe } = options;
     this.#work = new BackgroundWork({
       clock,
+      observe,
       idleMs,
       work: async (closing) => await this.#readNext(closing),
     });

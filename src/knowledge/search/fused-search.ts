@@ -23,7 +23,7 @@ export interface FusedSearchOptions {
   readonly server: EmbeddingServer;
   readonly clock: Clock;
   readonly observe: Observer;
-  /** Whether the database may have vectors. */
+  /** Whether the database is known to store vectors. */
   readonly isAvailable: () => boolean;
 }
 

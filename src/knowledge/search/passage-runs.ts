@@ -17,6 +17,8 @@ export interface PassageRun {
 const maxRunCharacters = 4_000;
 /** How many passages around a run are read, on each side. */
 const reach = 8;
+/** A document of at most so many passages is read whole: there may be room for all of it. */
+const maxWholePassages = 24;
 
 /** Joins passages, the best first, into runs, the one with the best passage first. */
 export function toRuns(found: readonly FoundPassage[]): readonly PassageRun[] {
@@ -45,10 +47,15 @@ export function toRuns(found: readonly FoundPassage[]): readonly PassageRun[] {
   return runs;
 }
 
-/** Returns which passages of its document to read, to know those around a run. */
+/**
+ * Returns which passages of its document to read, to know those around a run, or all of a small document and
+ * that it has no others.
+ */
 export function toWindow({ passages }: PassageRun): { readonly first: number; readonly limit: number } {
-  const first = Math.max(0, toFirst(passages) - reach);
-  return { first, limit: toLast(passages) + reach + 1 - first };
+  const end = toLast(passages) + reach + 1;
+  if (toFirst(passages) < maxWholePassages) return { first: 0, limit: Math.max(end, maxWholePassages + 1) };
+  const first = toFirst(passages) - reach;
+  return { first, limit: end - first };
 }
 
 /** Passages of a document that follow each other. */
