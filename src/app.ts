@@ -140,7 +140,7 @@ export async function createApp(
   const prices = toModelPrices(settings, options.prices);
   const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
   const knowledge = await createKnowledge(options, store, clock, observe);
-  const grounding = createGrounding(options.webSearch, knowledge?.search, clock, observe);
+  const grounding = createGrounding(options.webSearch, knowledge, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
   const countBackground = rows && (async (used: BackgroundUsage) => await countUsage(rows.database, used));

@@ -1,9 +1,17 @@
 /** The sources that this server can look for. */
 import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
+import { readDocument, type ReadDocument } from "./documents/read-document.ts";
 import { SourceGathering, type SourceSearch } from "./gathering.ts";
 import type { WebSearchSettings } from "./web/settings.ts";
 import { WebSearch } from "./web/web-search.ts";
+
+/** The users' documents. */
+export interface SearchedDocuments {
+  readonly search: SourceSearch;
+  /** How this server reads documents. */
+  readonly readDocument: ReadDocument;
+}
 
 /**
  * Returns what looks for sources; `undefined` if there is nothing to search.
@@ -11,11 +19,11 @@ import { WebSearch } from "./web/web-search.ts";
  */
 export function createGrounding(
   settings: WebSearchSettings | undefined,
-  documents: SourceSearch | undefined,
+  documents: SearchedDocuments | undefined,
   clock: Clock,
   observe: Observer,
 ): SourceGathering | undefined {
-  const web = settings && new WebSearch(settings, clock);
+  const web = settings && new WebSearch(settings, clock, documents?.readDocument ?? readDocument);
   if (web === undefined && documents === undefined) return undefined;
-  return new SourceGathering({ documents, web, clock, observe });
+  return new SourceGathering({ documents: documents?.search, web, clock, observe });
 }

@@ -1,6 +1,8 @@
 /** Puts the knowledge bases of a server together. */
 import type { Clock } from "../base/clock.ts";
 import { defaultDocumentLimits } from "../grounding/documents/document.ts";
+import { ReadingProcess } from "../grounding/documents/process/reading-process.ts";
+import { readDocument, type ReadDocument } from "../grounding/documents/read-document.ts";
 import type { EmbeddingSettings } from "../grounding/embeddings/settings.ts";
 import type { OpenStore, StoreOptions } from "../store/open-store.ts";
 import type { Observer } from "../turn/observer.ts";
@@ -35,6 +37,8 @@ export interface CreateKnowledgeOptions {
 export interface ServedKnowledge extends Knowledge {
   /** Finds the sources of turns. */
   readonly search: DocumentSearch;
+  /** How this server reads documents. */
+  readonly readDocument: ReadDocument;
   /** Reads no more documents. */
   close(): Promise<void>;
 }
@@ -55,12 +59,16 @@ export async function createKnowledge(
   const { database } = stored;
   const rows = new KnowledgeRows(database, { maxPassages, maxUserBytes });
   const isShared = options.store.type !== "embedded";
+  // An embedded database makes this process so large that it takes long to start others.
+  const process = isShared ? undefined : new ReadingProcess();
+  const { read = readDocument } = process ?? {};
   const words = new PassageSearch(database);
   const embeddings = await openEmbeddings(options.embeddings, database, { words, isShared, clock, observe });
   const reading = new DocumentReading({
     rows: new ReadingRows(database, { maxPassages, leaseMs }),
     originals,
     limits: { ...defaultDocumentLimits, maxPages },
+    readDocument: read,
     clock,
     observe,
     onRead: () => embeddings?.nudge(),
@@ -69,8 +77,10 @@ export async function createKnowledge(
   const search = new DocumentSearch(embeddings?.search ?? words, rows, clock);
   const close = async (): Promise<void> => {
     await Promise.all([reading.close(), embeddings?.close()]);
+    process?.close();
   };
-  return { rows, uploads, originals, search, embedsPassages: embeddings !== undefined, close };
+  const embedsPassages = embeddings !== undefined;
+  return { rows, uploads, originals, search, readDocument: read, embedsPassages, close };
 }
 
 /** Loads the embeddings if they are configured. */

@@ -22,23 +22,21 @@ export interface DocumentSource extends DocumentHint {
   readonly encoding?: string | undefined;
 }
 
-const failureCodes = [
+/** Why a document of a known type cannot be read. */
+export const failureCodes = [
   "document_unreadable",
   "document_encrypted",
   "document_has_no_text",
   "document_too_large",
 ] as const;
-const lineSchema = z.union([
-  z.object({
-    page: z.object({
-      number: z.number().optional(),
-      of: z.number().optional(),
-      text: z.string(),
-      headings: z.array(z.object({ start: z.number(), level: z.number(), title: z.string() })),
-    }),
-  }),
-  z.object({ failure: z.enum(failureCodes) }),
-]);
+/** A page, as processes send it. */
+export const pageSchema = z.object({
+  number: z.number().optional(),
+  of: z.number().optional(),
+  text: z.string(),
+  headings: z.array(z.object({ start: z.number(), level: z.number(), title: z.string() })),
+});
+const lineSchema = z.union([z.object({ page: pageSchema }), z.object({ failure: z.enum(failureCodes) })]);
 /** How often the memory of a process is measured. */
 const measureEveryMs = 200;
 const memoryPageBytes = 4096;
@@ -49,6 +47,9 @@ const minHeapMib = 64;
 const childFile = fileURLToPath(
   new URL(`./child/document-child${extname(import.meta.url)}`, import.meta.url),
 );
+
+/** Reads a document, by {@link readDocument} or as it does. */
+export type ReadDocument = typeof readDocument;
 
 /**
  * Reads a document page by page: the process waits while its pages are not taken. Ends the process if the

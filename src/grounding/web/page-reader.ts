@@ -3,7 +3,7 @@ import { fetch, type Agent, type Response } from "undici";
 import type { Clock } from "../../base/clock.ts";
 import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
-import { readDocument } from "../documents/read-document.ts";
+import { readDocument, type ReadDocument } from "../documents/read-document.ts";
 import { createPublicAgent } from "./public-connector.ts";
 import { RecentResults } from "./recent-results.ts";
 
@@ -27,9 +27,11 @@ export class PageReader {
   readonly #agent: Agent;
   readonly #allowedHosts: ReadonlySet<string>;
   readonly #pages: RecentResults<ReadPage>;
+  readonly #readDocument: ReadDocument;
 
   /** @param allowedHosts as in `WebSearchSettings`. */
-  constructor(allowedHosts: readonly string[], clock: Clock) {
+  constructor(allowedHosts: readonly string[], clock: Clock, read: ReadDocument = readDocument) {
+    this.#readDocument = read;
     this.#pages = new RecentResults(clock);
     this.#allowedHosts = new Set(allowedHosts);
     this.#agent = createPublicAgent((hostname, port) => this.#isAllowed(hostname, port));
@@ -67,7 +69,7 @@ export class PageReader {
         await response.body?.cancel();
         throw refusePage(url, `status ${response.status}`);
       }
-      return { url: url.href, text: await readBody(response, url, signal) };
+      return { url: url.href, text: await readBody(response, url, signal, this.#readDocument) };
     }
     throw refusePage(url, `redirects more than ${maxRedirects} times`);
   }
@@ -88,7 +90,12 @@ function refusePage({ hostname }: URL, reason: string): AppError {
   return new AppError("search_unavailable", `a page on ${hostname} ${reason}`);
 }
 
-async function readBody(response: Response, url: URL, signal: AbortSignal): Promise<string> {
+async function readBody(
+  response: Response,
+  url: URL,
+  signal: AbortSignal,
+  read: ReadDocument,
+): Promise<string> {
   const type = response.headers.get("content-type") ?? "text/html";
   const [mediaType = ""] = type.split(";");
   const isPdf = mediaType.trim() === "application/pdf";
@@ -101,7 +108,7 @@ async function readBody(response: Response, url: URL, signal: AbortSignal): Prom
   const encoding = /charset\s*=\s*"?([\w-]+)/i.exec(type)?.[1];
   const source = { bytes, mediaType, encoding, isWebPage: true };
   let text = "";
-  for await (const page of readDocument(source, readLimits, signal)) {
+  for await (const page of read(source, readLimits, signal)) {
     text += page.text;
     if (text.length > maxTextCharacters) break;
   }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { FoundSource, GroundingRequest } from "../../turn/sources/grounding.ts";
+import type { ReadDocument } from "../documents/read-document.ts";
 import type { SourceSearch } from "../gathering.ts";
 import { PageReader } from "./page-reader.ts";
 import { RecentResults } from "./recent-results.ts";
@@ -23,11 +24,11 @@ export class WebSearch implements SourceSearch {
   readonly #pages: PageReader;
   readonly #searches: RecentResults<readonly SearchResult[]>;
 
-  constructor(settings: WebSearchSettings, clock: Clock) {
+  constructor(settings: WebSearchSettings, clock: Clock, readDocument: ReadDocument) {
     this.#settings = settings;
     this.#clock = clock;
     this.#searches = new RecentResults(clock);
-    this.#pages = new PageReader(settings.allowedHosts, clock);
+    this.#pages = new PageReader(settings.allowedHosts, clock, readDocument);
   }
 
   async find(query: string, _: GroundingRequest, signal: AbortSignal): Promise<readonly FoundSource[]> {

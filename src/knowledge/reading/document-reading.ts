@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { toAppError } from "../../base/errors.ts";
 import { documentTypes, type DocumentLimits } from "../../grounding/documents/document.ts";
-import { readDocument } from "../../grounding/documents/read-document.ts";
+import type { ReadDocument } from "../../grounding/documents/read-document.ts";
 import type { AttachmentRows } from "../../store/attachments/attachment-rows.ts";
 import type { Observer } from "../../turn/observer.ts";
 import { toBatches, type PassageBatch } from "./passage-batches.ts";
@@ -30,6 +30,7 @@ export interface DocumentReadingOptions {
   readonly rows: ReadingRows;
   readonly originals: AttachmentRows;
   readonly limits: DocumentLimits;
+  readonly readDocument: ReadDocument;
   readonly clock: Clock;
   readonly observe: Observer;
   /** Called once a document is ready. */
@@ -136,7 +137,7 @@ export class DocumentReading {
     { signal, closing }: { readonly signal: AbortSignal; readonly closing: AbortSignal },
     onProgress: (progress: ReadingProgress) => void,
   ): Promise<ReadingEnd | undefined> {
-    const { limits } = this.#options;
+    const { limits, readDocument } = this.#options;
     if (bytes === undefined) return unreadable;
     const { name, knowledgeBaseId } = document;
     const type = documentTypes.find((known) => known === document.type);
