@@ -278,6 +278,7 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
         url: environment.DATABASE_URL,
         authorities: environment.DATABASE_CA,
         poolSize: environment.DATABASE_POOL_SIZE,
+        wakeUps: environment.DATABASE_WAKE_UPS,
       },
     };
   }

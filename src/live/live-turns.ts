@@ -104,6 +104,11 @@ export class LiveTurns {
       clock,
       turns: this.#running,
     });
+    records.bus.wakeUps?.listen({
+      onFollowed: (turnIds) => this.#saver?.attend(turnIds),
+      onSaved: (turnIds) => this.#remotes?.wake(turnIds),
+      onChange: () => this.#remotes?.readAll(),
+    });
     const here = {
       ids: () => [...this.#running, ...this.#asked, ...(this.#waiting?.claims ?? [])].map(([id]) => id),
       has: (id: string) => [this.#running, this.#asked, this.#waiting?.claims].some((ids) => ids?.has(id)),
@@ -289,7 +294,10 @@ export class LiveTurns {
     const forget = (): void => {
       if (key !== undefined) this.#keyed.delete(key);
     };
-    if (storage === "stored") return forget();
+    if (storage === "stored") {
+      this.#saver?.settle(turn.id);
+      return forget();
+    }
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
     if (key !== undefined && keyed !== undefined)
       this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn: ended, isReplay: true }) });

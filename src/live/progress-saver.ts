@@ -6,6 +6,10 @@ import type { Place } from "../turn/turn-event.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
 const tickMs = 500;
+/** The same for turns that other processes follow, while these have new text. */
+const followedTickMs = 60;
+/** How long a turn counts as followed by other processes after they have last said so. */
+const followedMs = 6_000;
 /** The longest delay between two attempts while the bus is unavailable. */
 const maxRetryMs = 5_000;
 /** The most text and items in one call, in UTF-16 code units; the rest follows with the next. */
@@ -22,7 +26,8 @@ export interface ProgressSaverOptions {
 
 /**
  * Saves every tick: to the bus or, while a call to it is pending or has failed, to the journal, so that a
- * crash loses at most two ticks of text. Also learns which turns to stop.
+ * crash loses at most two ticks of text. Also learns which turns to stop. Turns that other processes follow
+ * are saved more often, and their followers woken.
  */
 export class ProgressSaver {
   readonly #bus: LiveBus;
@@ -31,8 +36,17 @@ export class ProgressSaver {
   readonly #turns: ReadonlyMap<string, LiveTurn>;
   /** Running turns whose text is permanently rejected. */
   readonly #unsavable = new Set<string>();
+  /** Turns that other processes follow, and until when that counts, in monotonic time. */
+  readonly #followed = new Map<string, number>();
+  /** Those of them whose followers are to be woken even if there is no new text. */
+  readonly #asked = new Set<string>();
   #isTicking = false;
-  #isSaving = false;
+  #isTickingFollowed = false;
+  /** When the pending save began. */
+  #savingSinceMs: number | undefined;
+  /** Whether all turns, or the followed ones, are to be saved after the pending save. */
+  #isDue = false;
+  #isFollowedDue = false;
   #isKeeping = false;
   #failures = 0;
   #retryAtMs = 0;
@@ -51,15 +65,78 @@ export class ProgressSaver {
     this.#clock.after(tickMs, () => this.#tick());
   }
 
+  /**
+   * Called when other processes say that they follow these turns, or have asked for their stop. Those that
+   * run here are saved at once, and more often for a while.
+   */
+  attend(turnIds: readonly string[]): void {
+    const untilMs = this.#clock.monotonicMs() + followedMs;
+    for (const id of turnIds) {
+      if (this.#turns.get(id)?.isKept !== true) continue;
+      this.#followed.set(id, untilMs);
+      this.#asked.add(id);
+    }
+    this.#saveFollowed();
+    this.#wakeFollowed();
+  }
+
+  /** Called when the end of a turn, or its wait for its user, is stored. */
+  settle(turnId: string): void {
+    if (this.#followed.delete(turnId)) this.#bus.wakeUps?.send("saved", [turnId]);
+  }
+
+  #wakeFollowed(): void {
+    if (this.#isTickingFollowed || this.#followed.size === 0) return;
+    this.#isTickingFollowed = true;
+    this.#clock.after(followedTickMs, () => {
+      this.#isTickingFollowed = false;
+      this.#saveFollowed();
+      this.#wakeFollowed();
+    });
+  }
+
+  /** Saves the followed turns that have new text or items, or whose followers wait for a sign. */
+  #saveFollowed(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [id, untilMs] of this.#followed) {
+      if (untilMs > nowMs && this.#turns.has(id)) continue;
+      this.#followed.delete(id);
+      this.#asked.delete(id);
+    }
+    this.#isFollowedDue = this.#savingSinceMs !== undefined;
+    if (this.#isFollowedDue || nowMs < this.#retryAtMs) return;
+    const turns = Array.from(this.#followed.keys(), (id) => this.#turns.get(id))
+      .filter((turn) => turn !== undefined)
+      .filter((turn) => this.#asked.has(turn.id) || hasNews(turn, turn.storedPosition, turn.storedItem));
+    if (turns.length > 0) this.#start(turns);
+  }
+
+  #start(turns: readonly LiveTurn[]): void {
+    this.#savingSinceMs = this.#clock.monotonicMs();
+    void this.#save(turns).finally(() => {
+      this.#savingSinceMs = undefined;
+      if (this.#isDue) this.#saveAll();
+      else if (this.#isFollowedDue) this.#saveFollowed();
+    });
+  }
+
   #tick(): void {
     this.#isTicking = false;
     if (this.#turns.size === 0) return this.#unsavable.clear();
     this.wake();
+    this.#saveAll();
+  }
+
+  #saveAll(): void {
+    this.#isDue = false;
     const turns = Array.from(this.#turns.values()).filter(({ isKept }) => isKept);
     if (turns.length === 0) return;
-    if (this.#isSaving || this.#clock.monotonicMs() < this.#retryAtMs) return void this.#keep(turns);
-    this.#isSaving = true;
-    void this.#save(turns).finally(() => (this.#isSaving = false));
+    const nowMs = this.#clock.monotonicMs();
+    const savingMs = this.#savingSinceMs === undefined ? undefined : nowMs - this.#savingSinceMs;
+    if (nowMs < this.#retryAtMs || (savingMs !== undefined && savingMs >= tickMs))
+      return void this.#keep(turns);
+    if (savingMs === undefined) this.#start(turns);
+    else this.#isDue = true; // a save of followed turns, just begun
   }
 
   async #save(turns: readonly LiveTurn[]): Promise<void> {
@@ -85,6 +162,7 @@ export class ProgressSaver {
   async #send(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<ReadonlySet<string>> {
     const ids = turns.map(({ id }) => id);
     const stored = turns.filter(({ run }) => run.isStored);
+    const asked = ids.filter((id) => this.#asked.delete(id));
     const { known, stop } = await this.#bus.publish(ids, pieces);
     for (const { turnId, position, text, items } of pieces) {
       const turn = this.#turns.get(turnId);
@@ -94,6 +172,9 @@ export class ProgressSaver {
       turn.storedItem = items?.at(-1) ?? turn.storedItem;
       turn.safeItem = toLater(turn.safeItem, turn.storedItem);
     }
+    const news = [...asked, ...pieces.map(({ turnId }) => turnId)];
+    const woken = news.filter((id) => known.has(id) && this.#followed.has(id));
+    if (woken.length > 0) this.#bus.wakeUps?.send("saved", woken);
     for (const id of stop) void this.#turns.get(id)?.stop();
     for (const turn of turns) if (known.has(turn.id)) turn.run.isStored = true;
     // Deleted with its conversation: it counts as ended then, and its further text has no reader.
@@ -143,14 +224,19 @@ function collectPieces(
   for (const turn of turns) {
     const [position, item] = from(turn);
     const { log } = turn;
+    if (!hasNews(turn, position, item) || length > maxCallLength) continue;
     const hasItems = isLater(log.savedPlace, item);
-    if ((log.position <= position && !hasItems) || length > maxCallLength) continue;
     const text = log.textAfter(position);
     const items = hasItems ? log.itemsAfter(item) : undefined;
     length += text.length + (items === undefined ? 0 : JSON.stringify(items).length);
     pieces.push({ turnId: turn.id, position, text, ...(items !== undefined && { items }) });
   }
   return pieces;
+}
+
+/** Whether a turn has text after `position`, or items after `item`. */
+function hasNews({ log }: LiveTurn, position: number, item: Place | undefined): boolean {
+  return log.position > position || isLater(log.savedPlace, item);
 }
 
 /** Whether the place `one` comes after `other`. */

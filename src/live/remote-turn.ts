@@ -1,4 +1,4 @@
-/** Follows turns of other processes: their text is read from the bus. */
+/** Follows turns of other processes: their text is read from the bus, when it wakes us or again and again. */
 import { toAppError, type ErrorCode } from "../base/errors.ts";
 import { BodyReader } from "../turn/body.ts";
 import { findPendingApprovals, interleave } from "../turn/items/items.ts";
@@ -15,6 +15,10 @@ import { TurnLog } from "./turn-log.ts";
 /** The delay before the next read: initially, and at most, while no text arrives. */
 const minDelayMs = 250;
 const maxDelayMs = 2_000;
+/** How often the owners of followed turns are told that they are, in milliseconds. */
+const tellOwnersMs = 1_900;
+/** How long a wake-up shows that the turn's owner sends them; meanwhile there is a read only each 2 s. */
+const wakeUpMs = 5_000;
 /** How long reads of a turn may fail before its followers are told, in milliseconds. They may resume. */
 const patienceMs = 60_000;
 
@@ -28,11 +32,12 @@ export interface RemoteTurnOptions {
 
 /** The turns of other processes that are followed here: each is read once, for all its followers. */
 export class RemoteTurns {
-  readonly #options: RemoteTurnOptions;
+  readonly #options: RemoteTurnOptions & { readonly tellOwner: (turnId: string) => void };
   readonly #followed = new Map<string, RemoteTurn>();
+  #isTelling = false;
 
   constructor(options: RemoteTurnOptions) {
-    this.#options = options;
+    this.#options = { ...options, tellOwner: (turnId) => this.#tellOwners([turnId]) };
   }
 
   /**
@@ -53,6 +58,31 @@ export class RemoteTurns {
     return Array.from(this.#followed.values()).reduce((sum, { followers }) => sum + followers, 0);
   }
 
+  /** Reads turns at once: their owners say that there is more. */
+  wake(turnIds: readonly string[]): void {
+    for (const id of turnIds) this.#followed.get(id)?.wake();
+  }
+
+  /** Reads all turns at once: wake-ups may have been lost. */
+  readAll(): void {
+    for (const turn of this.#followed.values()) turn.readNow();
+    this.#tellOwners([...this.#followed.keys()]);
+  }
+
+  /** Tells the owners of turns that they are followed: at once, and as long as any is. */
+  #tellOwners(turnIds: readonly string[]): void {
+    const { bus, clock } = this.#options;
+    if (bus.wakeUps === undefined || this.#followed.size === 0) return;
+    bus.wakeUps.send("followed", turnIds);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    clock.after(tellOwnersMs, () => {
+      this.#isTelling = false;
+      const running = Array.from(this.#followed.values()).filter(({ log }) => log.last === undefined);
+      this.#tellOwners(running.map(({ id }) => id));
+    });
+  }
+
   /** Tells all followers that this process is shutting down: they may resume elsewhere. */
   close(): void {
     for (const turn of this.#followed.values()) turn.abandon();
@@ -65,7 +95,7 @@ class RemoteTurn implements FollowedTurn {
   readonly extendsReply: Message | undefined;
   readonly request: JsonObject | undefined;
   log = new TurnLog();
-  readonly #options: RemoteTurnOptions;
+  readonly #options: RemoteTurnOptions & { readonly tellOwner: (turnId: string) => void };
   readonly #followed: Map<string, RemoteTurn>;
   readonly #reader = new BodyReader();
   /** Items whose text before them has not been read yet. */
@@ -74,6 +104,10 @@ class RemoteTurn implements FollowedTurn {
   #followers = 0;
   #delayMs = minDelayMs;
   #timer: Timer | undefined;
+  #isReading = false;
+  /** Whether the read in progress may have come too early. */
+  #isWoken = false;
+  #wokenAtMs = Number.NEGATIVE_INFINITY;
   /** When the turn was last read. */
   #readAtMs: number;
 
@@ -81,7 +115,7 @@ class RemoteTurn implements FollowedTurn {
     id: string,
     caller: Caller,
     stored: StoredTurn,
-    options: RemoteTurnOptions,
+    options: RemoteTurnOptions & { readonly tellOwner: (turnId: string) => void },
     followed: Map<string, RemoteTurn>,
   ) {
     this.id = id;
@@ -105,7 +139,10 @@ class RemoteTurn implements FollowedTurn {
     if (this.#followers === 1) {
       this.#followed.set(this.id, this);
       this.#readAtMs = this.#options.clock.monotonicMs();
-      if (this.log.last === undefined) this.#schedule();
+      if (this.log.last === undefined) {
+        this.#schedule();
+        this.#options.tellOwner(this.id);
+      }
     }
     return () => {
       this.#followers -= 1;
@@ -123,7 +160,19 @@ class RemoteTurn implements FollowedTurn {
       return;
     }
     this.#delayMs = minDelayMs;
-    if (this.#timer !== undefined) this.#schedule();
+    if (this.#timer !== undefined) this.#schedule(minDelayMs);
+  }
+
+  /** Reads at once: the owner says that there is more. */
+  wake(): void {
+    this.#wokenAtMs = this.#options.clock.monotonicMs();
+    this.readNow();
+  }
+
+  /** Reads at once, and again if a read is in progress. */
+  readNow(): void {
+    if (this.#isReading) this.#isWoken = true;
+    else if (this.log.last === undefined && this.#followers > 0) void this.#poll();
   }
 
   abandon(): void {
@@ -137,12 +186,30 @@ class RemoteTurn implements FollowedTurn {
     if (this.#followed.get(this.id) === this) this.#followed.delete(this.id);
   }
 
-  #schedule(): void {
+  #schedule(delayMs = this.#hasWakeUps ? maxDelayMs : this.#delayMs): void {
     this.#timer?.cancel();
-    this.#timer = this.#options.clock.after(this.#delayMs, () => void this.#poll());
+    this.#timer = this.#options.clock.after(delayMs, () => this.readNow());
+  }
+
+  /** Whether the owner is known to send wake-ups. */
+  get #hasWakeUps(): boolean {
+    const { bus, clock } = this.#options;
+    return bus.wakeUps?.isOn === true && clock.monotonicMs() - this.#wokenAtMs < wakeUpMs;
   }
 
   async #poll(): Promise<void> {
+    this.#timer?.cancel();
+    this.#isReading = true;
+    do {
+      this.#isWoken = false;
+      await this.#read();
+    } while (this.#isWoken && this.log.last === undefined && this.#followers > 0);
+    this.#isReading = false;
+    if (this.log.last === undefined && this.#followers > 0) this.#schedule();
+  }
+
+  /** Reads what is new, and chooses the delay before the next read. */
+  async #read(): Promise<void> {
     const before = this.log.position;
     const itemBefore = this.#lastItem;
     try {
@@ -161,10 +228,8 @@ class RemoteTurn implements FollowedTurn {
         this.#end("interrupted", code);
       }
     }
-    if (this.log.last !== undefined || this.#followers === 0) return;
     const isIdle = this.log.position === before && this.#lastItem === itemBefore;
     this.#delayMs = isIdle ? Math.min(maxDelayMs, this.#delayMs * 1.5) : minDelayMs;
-    this.#schedule();
   }
 
   /** Adds new text and items. What comes after a gap waits until the gap is filled. */

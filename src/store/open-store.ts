@@ -17,6 +17,7 @@ import { DatabaseHealth, type OnCall } from "./database/database-health.ts";
 import { findTrouble } from "./database/find-trouble.ts";
 import { PgliteDatabase } from "./database/pglite/pglite.ts";
 import type { PostgresOptions } from "./database/postgres/postgres.ts";
+import type { PostgresWakeUps } from "./database/postgres/postgres-wake-ups.ts";
 import type { SupabaseOptions } from "./database/supabase.ts";
 import { Journal } from "./journal/journal.ts";
 import type { TableNames } from "./schema/schema.ts";
@@ -99,6 +100,8 @@ export interface OpenStore {
   readonly database: Database | undefined;
   /** `undefined` if there is no journal. */
   readonly journal: JournalState | undefined;
+  /** `undefined` unless processes can wake each other. */
+  readonly wakeUps: { readonly isOn: boolean } | undefined;
   /** Resolves with the size of the journal's files, in bytes. */
   findJournalBytes(): Promise<number>;
   /**
@@ -113,6 +116,7 @@ const nothingKept = {
   rows: undefined,
   attachments: undefined,
   journal: undefined,
+  wakeUps: undefined,
   findJournalBytes: async () => 0,
 } as const;
 
@@ -171,15 +175,10 @@ async function openDurableStore(
   const attachmentWrites = new AttachmentWrites(attachments, maxUserBytes, observe);
   const writes = new TurnWrites(database, clock, journal?.owner, options, attachmentWrites);
   const reads = new TurnReads(database, options.readsSummaries);
-  const turns = new DurableTurnStore({
-    database,
-    writes,
-    reads,
-    journal,
-    clock,
-    sharesProgress: options.type !== "embedded",
-    observe,
-  });
+  const wakeUps = await openWakeUps(options, clock, observe);
+  const sharesProgress = options.type !== "embedded";
+  const parts = { database, writes, reads, journal, clock, sharesProgress, wakeUps, observe };
+  const turns = new DurableTurnStore(parts);
   const words = new WordIndexer({ database, clock, observe });
   indexer = words;
   const trouble = { database, isReduced: false, clock, countQueued: () => journal?.queue.size ?? 0 };
@@ -204,12 +203,13 @@ async function openDurableStore(
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.quarantinedCount };
     },
+    wakeUps,
     findJournalBytes: async () => (await journal?.findBytes()) ?? 0,
     findTrouble: async (timeoutMs) => await findTrouble(trouble, timeoutMs),
     close: async () => {
       sweeper?.close();
       await Promise.all([turns.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
-      await Promise.all([closeWithin(database, clock), bucket?.close()]);
+      await Promise.all([closeWithin(database, clock), wakeUps?.close(), bucket?.close()]);
     },
   };
 }
@@ -247,6 +247,17 @@ async function openJournal(
     observe({ type: "store-trouble", error: toAppError(error) });
     return undefined;
   }
+}
+
+/** Starts to listen for other processes; `undefined` if the database cannot wake them, or is not to. */
+async function openWakeUps(
+  options: DatabaseOptions,
+  clock: Clock,
+  observe: Observer,
+): Promise<PostgresWakeUps | undefined> {
+  if (options.type !== "postgres" || options.postgres.wakeUps !== true) return undefined;
+  const { PostgresWakeUps } = await import("./database/postgres/postgres-wake-ups.ts");
+  return new PostgresWakeUps(options.postgres, clock, (error) => observe({ type: "store-trouble", error }));
 }
 
 /** Starts to open the database of a store, and nothing else. @throws AppError as {@link openStore}. */

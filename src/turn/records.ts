@@ -105,8 +105,35 @@ export interface AbandonedFilter {
   readonly isStaleToo: boolean;
 }
 
+/** The kinds of wake-ups: to the process that runs a turn, and to the processes that follow it. */
+export const wakeUpKinds = ["followed", "saved"] as const;
+/** One of {@link wakeUpKinds}. */
+export type WakeUpKind = (typeof wakeUpKinds)[number];
+
+/** Takes the wake-ups of other processes. */
+export interface WakeUpListener {
+  /** Other processes follow these turns, or have asked for their stop: their owner should publish now. */
+  onFollowed(turnIds: readonly string[]): void;
+  /** There is more to read of these turns, or their owner has heard that they are followed. */
+  onSaved(turnIds: readonly string[]): void;
+  /** Wake-ups arrive from now on, or no longer; some may have been lost. */
+  onChange(): void;
+}
+
+/** What processes tell each other at once. Any wake-up may be lost, at the price of a later read. */
+export interface WakeUps {
+  /** Whether wake-ups arrive here. */
+  readonly isOn: boolean;
+  /** Has the wake-ups of other processes sent to `listener`, the only one. */
+  listen(listener: WakeUpListener): void;
+  /** Wakes the other processes, at most 20 times a second; does nothing while wake-ups are off. */
+  send(kind: WakeUpKind, turnIds: readonly string[]): void;
+}
+
 /** The text of running turns, and requests to stop them, between the processes that run and follow them. */
 export interface LiveBus {
+  /** Absent if nothing wakes the readers of the bus: they ask again and again. */
+  readonly wakeUps?: WakeUps | undefined;
   /**
    * Publishes the text of running turns; resolves with the turns the bus knows, and those that must be
    * stopped.

@@ -20,6 +20,8 @@ export interface HealthOptions {
     findTrouble(timeoutMs: number): Promise<AppError | undefined>;
     /** How many writes are queued, and how many were permanently rejected; `undefined` without a journal. */
     readonly journal: { readonly queued: number; readonly rejected: number } | undefined;
+    /** `undefined` unless servers can wake each other. */
+    readonly wakeUps: { readonly isOn: boolean } | undefined;
   };
   /** Counts the models that stand in for each other; `undefined` if none does. */
   readonly models: { count(): ModelsPart } | undefined;
@@ -39,6 +41,8 @@ export interface Parts {
   readonly models?: ModelsPart;
   /** Absent without a journal. */
   readonly journal?: { readonly queued: number; readonly rejected: number };
+  /** Absent unless servers can wake each other. */
+  readonly wakeUps?: { readonly status: "on" | "off" };
   /** How long work blocked the event loop, over the last minute or since the last report, in milliseconds. */
   readonly eventLoop: { readonly delayP99Ms: number; readonly delayMaxMs: number };
 }
@@ -71,6 +75,10 @@ const toPartsSchema = () =>
       .object({ queued: Count, rejected: Count })
       .exactOptional()
       .describe("Writes that wait for the database, and writes that it permanently rejected."),
+    wakeUps: z
+      .object({ status: z.enum(["on", "off"]) })
+      .exactOptional()
+      .describe("Whether other servers of this database wake this one when their turns have new text."),
     eventLoop: z
       .object({ delayP99Ms: Milliseconds, delayMaxMs: Milliseconds })
       .describe("How long work blocked the event loop, over the last minute or since the last request."),
@@ -109,6 +117,7 @@ export class Health {
       store: trouble === undefined ? { status: "ok" } : { status: "degraded", code: trouble.code },
       ...(models && { models: models.count() }),
       ...(store.journal && { journal: store.journal }),
+      ...(store.wakeUps && { wakeUps: { status: store.wakeUps.isOn ? "on" : "off" } }),
       eventLoop: this.#findDelay(),
     };
   }

@@ -56,6 +56,12 @@ export const metricTable = {
     type: "gauge",
     labels: ["remote"],
   },
+  foreword_wake_ups: {
+    help: "1 if other servers of the database wake this one when their turns have new text; of several processes, 1 if that holds for all.",
+    type: "gauge",
+    labels: [],
+    joins: "min",
+  },
   foreword_model_call_seconds: {
     help: "Calls of models, for turns, titles and summaries, from the request to the end of the reply.",
     type: "histogram",

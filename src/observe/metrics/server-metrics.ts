@@ -16,6 +16,8 @@ export interface ServerState {
   readonly journal:
     | { readonly queued: number; readonly rejected: number; readonly bytes: number }
     | undefined;
+  /** `undefined` unless servers can wake each other. */
+  readonly wakeUps: { readonly isOn: boolean } | undefined;
 }
 
 /** Reads the state of a server. */
@@ -55,7 +57,7 @@ export class ServerMetrics {
   }
 }
 
-function setState(metrics: Metrics, { running, followers, pool, journal }: ServerState): void {
+function setState(metrics: Metrics, { running, followers, pool, journal, wakeUps }: ServerState): void {
   metrics.set("foreword_turns_running", {}, running);
   metrics.set("foreword_followers", { remote: "false" }, followers.local);
   metrics.set("foreword_followers", { remote: "true" }, followers.remote);
@@ -64,6 +66,7 @@ function setState(metrics: Metrics, { running, followers, pool, journal }: Serve
     metrics.set("foreword_db_pool_available", {}, pool.available);
     metrics.set("foreword_db_pool_waiting", {}, pool.waiting);
   }
+  if (wakeUps !== undefined) metrics.set("foreword_wake_ups", {}, wakeUps.isOn ? 1 : 0);
   if (journal === undefined) return;
   metrics.set("foreword_journal_queued", {}, journal.queued);
   metrics.set("foreword_journal_rejected", {}, journal.rejected);

@@ -24,6 +24,7 @@ import type {
   StoredPath,
   StoredTurn,
   TurnRecovery,
+  WakeUps,
 } from "../../turn/records.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { Place } from "../../turn/turn-event.ts";
@@ -40,6 +41,8 @@ import { DurableWriter, type DurableWriterOptions, type Written } from "./durabl
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
   /** Whether other processes read the text of running turns. If not, the cheaper journal keeps it. */
   readonly sharesProgress: boolean;
+  /** `undefined` if the database wakes nobody. */
+  readonly wakeUps?: WakeUps | undefined;
 }
 
 /** How long the end of a turn that is not kept waits until it is counted, in milliseconds. */
@@ -55,6 +58,10 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
   constructor(options: DurableTurnStoreOptions) {
     this.#options = options;
     this.#writer = new DurableWriter(options);
+  }
+
+  get wakeUps(): WakeUps | undefined {
+    return this.#options.wakeUps;
   }
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
@@ -216,12 +223,15 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
 
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {
     const isThere = await this.#options.reads.requestStop(turnId, caller);
-    if (!isThere) this.#refuseWaiting(turnId);
+    if (isThere) this.wakeUps?.send("followed", [turnId]);
+    else this.#refuseWaiting(turnId);
     return isThere;
   }
 
   async requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]> {
-    return await this.#options.reads.requestStops(chat, caller);
+    const turnIds = await this.#options.reads.requestStops(chat, caller);
+    this.wakeUps?.send("followed", turnIds);
+    return turnIds;
   }
 
   async isSettled(): Promise<boolean> {

@@ -25,6 +25,8 @@ export interface PostgresOptions {
   readonly authorities?: string | undefined;
   /** The most connections open at the same time. */
   readonly poolSize: number;
+  /** Whether one more connection listens for other servers. Default: no. */
+  readonly wakeUps?: boolean;
 }
 
 /** A Postgres with the schema. */

@@ -1,0 +1,235 @@
+/**
+ * Turns of another server of the same Postgres. The follower's clock stands still, so that nothing but a
+ * wake-up makes it read, unless the test moves it.
+ */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { describe, test, type TestContext } from "node:test";
+import { Client } from "pg";
+import { useDatabase, useFolder, useModel, useStartApp } from "../../support/apps/use-app.ts";
+import { runDoctor } from "../../command/run-doctor.ts";
+import { openTurn, readResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { scrape } from "../../support/clients/prometheus.ts";
+import { readUntil } from "../../support/clients/read-until.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { startSwallowingPooler, type SwallowingPooler } from "../../support/databases/swallowing-pooler.ts";
+import type { ScriptedCall } from "../../support/model/scripted-model.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+
+/** How often a followed turn is saved, and the longest wait for a notification to be sent. */
+const [saveMs, gapMs] = [60, 50];
+const listening = "application_name = 'foreword wake-ups'";
+
+/** A server, and its clock. */
+interface Server {
+  readonly app: RunningApp;
+  readonly clock: ManualClock;
+}
+
+/** A turn that runs on one server and is followed on another. */
+interface Followed {
+  readonly turnId: string;
+  readonly userId: string;
+  readonly call: ScriptedCall;
+  readonly own: IncomingMessage;
+  readonly remote: IncomingMessage;
+}
+
+describe("turns of another server", { timeout: 60_000 }, () => {
+  const model = useModel();
+  const database = useDatabase(startPostgresHarness);
+  const startApp = useStartApp(model, {}, { database });
+  const folder = useFolder();
+
+  async function start(variables: Readonly<Record<string, string>> = {}): Promise<Server> {
+    const clock = new ManualClock();
+    return { app: await startApp(variables, clock), clock };
+  }
+
+  /** Starts a server, and resolves once it is woken. */
+  async function startWoken(variables: Readonly<Record<string, string>> = {}): Promise<Server> {
+    const server = await start(variables);
+    await untilWakeUpsAre("on", server);
+    return server;
+  }
+
+  async function untilWakeUpsAre(status: string | undefined, { app }: Server): Promise<void> {
+    while ((await readWakeUps(app))?.status !== status);
+  }
+
+  async function startTurn({ app }: Server): Promise<Omit<Followed, "remote">> {
+    const userId = randomUUID();
+    const { call, opening } = await openTurn(app, model, { userId });
+    call.text("- p\n---RESPONSE---\nOne.");
+    const own = await opening;
+    await readUntil(own, "One.");
+    return { turnId: String(own.headers["x-turn-id"]), userId, call, own };
+  }
+
+  async function follow({ app }: Server, { turnId, userId }: Omit<Followed, "remote">) {
+    return await app.open("GET", `/turns/${turnId}/stream?userId=${userId}&after=0`);
+  }
+
+  /** Has the model say `word`; resolves once its own server has it, and has saved it if that is due. */
+  async function say(word: string, { call, own }: Omit<Followed, "remote">, owner: Server): Promise<void> {
+    call.text(word);
+    await readUntil(own, word);
+    owner.clock.advance(saveMs);
+  }
+
+  async function startPooler(context: TestContext): Promise<SwallowingPooler> {
+    const pooler = await startSwallowingPooler(database.harness.server.port);
+    context.after(() => pooler.close());
+    return pooler;
+  }
+
+  test("their text arrives as soon as it is saved, 60 ms after it came, and their end with it", async () => {
+    const [here, there] = [await startWoken({ METRICS_PORT: "0" }), await startWoken()];
+    const turn = await startTurn(here);
+    const remote = await follow(there, turn);
+    let text = await readUntil(remote, "One.");
+    for (const word of [" Two.", " Three.", " Four."]) {
+      await say(word, turn, here);
+      text += await readUntil(remote, word);
+    }
+    turn.call.text(" Five.");
+    turn.call.finish();
+    await here.clock.timer(1, gapMs);
+    here.clock.advance(gapMs);
+    const { body, isComplete } = await readResponse(remote);
+    assert.deepEqual([text + body, isComplete], ["- p\n---RESPONSE---\nOne. Two. Three. Four. Five.", true]);
+    assert.equal((await scrape(here.app.metricsUrl)).sum("foreword_wake_ups"), 1);
+  });
+
+  test("a stop reaches their server at once, and its result comes back", async () => {
+    const [here, there] = [await startWoken(), await startWoken()];
+    const { turnId, userId, call } = await startTurn(here);
+    const stopped = there.app.post(`/turns/${turnId}/stop?userId=${userId}`, {});
+    await call.closed;
+    await here.clock.timer(1, gapMs);
+    here.clock.advance(gapMs);
+    const { status, body } = await stopped;
+    assert.deepEqual([status, JSON.parse(body).status], [200, "stopped"]);
+  });
+
+  test("a listening connection that is killed in mid-turn costs no text: it is opened again, and all is read", async () => {
+    const [here, there] = [await startWoken(), await startWoken()];
+    const turn = await startTurn(here);
+    const remote = await follow(there, turn);
+    await readUntil(remote, "One.");
+    const killed = await listListeners();
+    await database.sql(`select pg_terminate_backend(pid) from pg_stat_activity where ${listening}`);
+    await say(" Two.", turn, here);
+    for (;;) {
+      const now = await listListeners();
+      if (now.length === 2 && !now.some((pid) => killed.includes(pid))) break;
+    }
+    for (const server of [here, there]) await untilWakeUpsAre("on", server);
+    // What was saved while nobody listened is read by the poll, at the latest.
+    await untilStored("Two.", turn);
+    there.clock.advance(2_000);
+    await readUntil(remote, " Two.");
+    await say(" Three.", turn, here);
+    await readUntil(remote, " Three.");
+    turn.call.finish();
+    await readResponse(turn.own);
+  });
+
+  test("a notification that is lost costs 2 s at most", async (context) => {
+    const pooler = await startPooler(context);
+    const url = pooler.toUrl(database.harness.server.url);
+    const [here, there] = [await startWoken(), await startWoken({ DATABASE_URL: url })];
+    const turn = await startTurn(here);
+    const remote = await follow(there, turn);
+    await readUntil(remote, "One.");
+    pooler.swallows = true;
+    await say(" Two.", turn, here);
+    while (pooler.swallowed === 0) await there.app.get("/healthz");
+    await there.clock.timer(2_000);
+    there.clock.advance(2_000);
+    await readUntil(remote, " Two.");
+    turn.call.finish();
+    await readResponse(turn.own);
+  });
+
+  test("behind a pooler that swallows notifications they are polled, which the log says once, and doctor", async (context) => {
+    const pooler = await startPooler(context);
+    pooler.swallows = true;
+    const url = pooler.toUrl(database.harness.server.url);
+    const [here, there] = [await startWoken(), await start({ DATABASE_URL: url })];
+    await there.clock.timer(3_000);
+    while (pooler.swallowed === 0) await there.app.get("/healthz");
+    there.clock.advance(3_000);
+    await there.clock.timer(90_000);
+    const doctor = runDoctor({ DATABASE_URL: url, DEMO_MODE: "true", DATA_DIR: folder() });
+    assert.deepEqual(await readWakeUps(there.app), { status: "off" });
+    const warnings = there.app.logs.filter(({ level }) => Number(level) >= 40);
+    assert.equal(warnings.length, 1);
+    assert.match(JSON.stringify(warnings), /notifications of the database do not arrive.*session mode/);
+    await assertPolled(here, there);
+    const { code, output } = await doctor;
+    assert.equal(code, 0);
+    assert.match(output, /^WARN +wake-ups +off: .*pooler in transaction mode\n +→ connect directly/m);
+  });
+
+  test("of a server that sends no wake-ups they are polled, as those of older servers", async () => {
+    const [here, there] = [await start({ DATABASE_WAKE_UPS: "false" }), await startWoken()];
+    assert.equal(await readWakeUps(here.app), undefined);
+    await assertPolled(here, there);
+  });
+
+  async function assertPolled(owner: Server, follower: Server): Promise<void> {
+    const turn = await startTurn(owner);
+    owner.clock.advance(500);
+    await untilStored("One.", turn);
+    const remote = await follow(follower, turn);
+    await readUntil(remote, "One.");
+    turn.call.text(" Two.");
+    await readUntil(turn.own, " Two.");
+    owner.clock.advance(500);
+    await untilStored("Two.", turn);
+    await follower.clock.timer(250);
+    follower.clock.advance(2_000);
+    await readUntil(remote, " Two.");
+    turn.call.finish();
+    await readResponse(turn.own);
+  }
+
+  /** Resolves once text of a running turn up to `end` is stored. */
+  async function untilStored(end: string, { turnId }: Omit<Followed, "remote">): Promise<void> {
+    const ends = `text like '%${end}' and turn_id = '${turnId}'`;
+    while ((await database.sql(`select from turn_pieces where ${ends}`)).length === 0);
+  }
+
+  async function listListeners(): Promise<readonly unknown[]> {
+    const rows = await database.sql(`select pid from pg_stat_activity where ${listening}`);
+    return rows.map(({ pid }) => pid);
+  }
+
+  test("without a reader nothing is sent: a turn of one server notifies nobody", async (context) => {
+    const here = await startWoken();
+    const observer = new Client({ connectionString: database.harness.server.url });
+    await observer.connect();
+    context.after(() => observer.end());
+    const heard: (string | undefined)[] = [];
+    const marked = Promise.withResolvers<void>();
+    observer.on("notification", ({ payload }) => {
+      heard.push(payload);
+      if (payload === "marker") marked.resolve();
+    });
+    await observer.query("listen foreword");
+    const turn = await startTurn(here);
+    for (let tick = 0; tick < 3; tick += 1) here.clock.advance(500);
+    turn.call.finish();
+    await readResponse(turn.own);
+    await observer.query("notify foreword, 'marker'");
+    await marked.promise;
+    assert.deepEqual(heard, ["marker"]);
+  });
+});
+
+async function readWakeUps(app: RunningApp): Promise<{ readonly status: string } | undefined> {
+  const { body } = await app.get("/readyz");
+  return JSON.parse(body).parts.wakeUps;
+}
