@@ -94,8 +94,8 @@ export class ConversationTurns {
 
   /**
    * Shows the turns that were `kept` and are over, follows the first other one, and sends the rest after it;
-   * if there is none, follows the one in progress at the end of the shown path. @param knownId the latter's id,
-   * if another tab has told it.
+   * if there is none, follows the one in progress at the end of the shown path.
+   * @param knownId the latter's id, if another tab has told it.
    */
   async goOn(kept: readonly KeptTurn[], knownId?: string): Promise<void> {
     if (this.#running?.content.status === "waiting") await this.#follow(this.#running);
