@@ -26,13 +26,13 @@ const documents: Readonly<
   Japanese: [
     "debian-refcard/refcard-ja-a4.pdf.gz",
     2,
-    /ネットワークインターフェイスを上記\nファイルに従い起動\/停止。/,
+    /ネットワークインターフェイスを上記ファイルに従い起動\/停止。/,
     "ネットワーク",
   ],
   "simplified Chinese": [
     "debian-refcard/refcard-zh_CN-a4.pdf.gz",
     2,
-    /阅读所有命令和许多配置文件的\n联机帮助。/,
+    /阅读所有命令和许多配置文件的联机帮助。/,
     "配置文件",
   ],
   Korean: ["debian-refcard/refcard-ko-a4.pdf.gz", 2, /패키지 설치된|설치된 패키지/, "패키지"],
