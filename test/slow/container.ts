@@ -32,7 +32,7 @@ export const withoutBuilder: string | false =
     : programs.some((path) => !existsSync(path)) &&
       `${programs.filter((path) => !existsSync(path)).join(", ")} not installed (apt-get install buildah debootstrap)`;
 
-/** Makes the namespaces of a container: its root, the folder of `/data`, a file for its process id, the rest. */
+/** Makes the namespaces of a container: its root, the folder of `/data`, its process id, the rest. */
 const enter = [
   'root="$1" data="$2" file="$3"; shift 3',
   'read -r pid rest < /proc/self/stat; echo "$pid" > "$file"',

@@ -34,7 +34,7 @@ process.on("message", (message) => {
   else {
     readings.delete(id);
     reading.closing.abort();
-    void reading.pages?.return(undefined).catch(() => {}); // why it could not be read is of no interest any more
+    void reading.pages?.return(undefined).catch(() => {}); // nothing waits for it any more
   }
 });
 
