@@ -88,7 +88,8 @@ export async function startSupabaseStack({
   const postgres = await startPostgres({ binaries, setup: [bootstrapSql, ...setup] });
   const folder = createGuardedFolder();
   try {
-    const postgrest = await launchPostgrest(folder, postgres.port, poolSize);
+    const launch = async () => await launchPostgrest(folder, postgres.port, poolSize);
+    const postgrest = await launch().catch(launch); // another program may have taken its port
     const gateway = createGateway(postgrest.url, auth);
     const url = `http://127.0.0.1:${await listen(gateway)}`;
     const serviceRoleKey = signToken({ iss: "supabase", role: "service_role" }, keyLifetimeSeconds);
