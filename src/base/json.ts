@@ -20,3 +20,12 @@ export function isJson(value: unknown, maxDepth: number): value is Json {
   if (typeof value !== "object" || maxDepth === 0) return false;
   return Object.values(value).every((member: unknown) => isJson(member, maxDepth - 1));
 }
+
+/** Returns the value of a JSON text; `undefined` if it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

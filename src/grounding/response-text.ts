@@ -12,12 +12,3 @@ export async function readResponseText(body: AsyncIterable<Buffer>, maxBytes: nu
   }
   return Buffer.concat(pieces).toString();
 }
-
-/** Returns the value of a JSON text; `undefined` if it is none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

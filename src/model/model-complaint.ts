@@ -1,6 +1,6 @@
 /** Reads the error bodies of model servers, which every vendor writes differently. */
-import { isRecord } from "../base/json.ts";
-import { parseJson, toFirstString, toJson } from "./stream/json-value.ts";
+import { isRecord, parseJson } from "../base/json.ts";
+import { toFirstString, toJson } from "./stream/json-value.ts";
 
 /** How much of a body without known fields is its message, in characters. */
 const maxRawLength = 4_096;

@@ -200,7 +200,7 @@ function logToolServer(logger: FastifyBaseLogger, { type, server, ...facts }: To
   }
 }
 
-/** Only slow calls get a line; what failed is told by whoever made the call. */
+/** Only slow calls get a line; the caller tells of a failure. */
 function logCall(
   logger: FastifyBaseLogger,
   lines: LimitedLines,

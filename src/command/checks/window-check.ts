@@ -1,6 +1,5 @@
 /** Compares the context window in a model's settings with the one that its server lists. */
-import { isRecord } from "../../base/json.ts";
-import { parseJson } from "../../model/stream/json-value.ts";
+import { isRecord, parseJson } from "../../base/json.ts";
 import type { ModelSettings } from "../../model/settings.ts";
 import type { Finding } from "../finding.ts";
 

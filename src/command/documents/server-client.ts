@@ -6,6 +6,7 @@ import { request as requestHttps } from "node:https";
 import { text as readText } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
+import { parseJson } from "../../base/json.ts";
 import type { FoundFile } from "./find-files.ts";
 
 /** A server, and who asks it. */
@@ -276,12 +277,4 @@ async function sendFile(
 
 function toDocumentPath(id: string): string {
   return `documents/${encodeURIComponent(id)}`;
-}
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 }

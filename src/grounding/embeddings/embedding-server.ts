@@ -4,7 +4,8 @@ import { Agent, request, type Dispatcher } from "undici";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
-import { parseJson, readResponseText } from "../response-text.ts";
+import { parseJson } from "../../base/json.ts";
+import { readResponseText } from "../response-text.ts";
 import type { EmbeddingSettings } from "./settings.ts";
 
 /** A text's vector, of length 1; `undefined` if the server had none for it, as for one that is too long. */

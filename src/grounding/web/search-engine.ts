@@ -2,8 +2,9 @@
 import { request } from "undici";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
+import { parseJson } from "../../base/json.ts";
 import { mebibyte } from "../../base/sizes.ts";
-import { parseJson, readResponseText } from "../response-text.ts";
+import { readResponseText } from "../response-text.ts";
 import { decodeHtmlText } from "./html-entities.ts";
 import type { SearchEngineName, WebSearchSettings } from "./settings.ts";
 

@@ -12,7 +12,7 @@ interface BaseSize {
   readonly words: number;
 }
 
-/** Words like `31` in `E-31`, of which a question seldom has others than those it is about. */
+/** Words like `31` in `E-31`: if a question has any, it is usually about them. */
 const code = /\d/;
 
 /** How well a passage fits a question. */

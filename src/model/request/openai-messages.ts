@@ -5,8 +5,7 @@ import { textBreak } from "../../turn/items/tool-parts.ts";
 import { toOutcomeText } from "../../turn/items/tool-text.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
 import type { Image, Message } from "../../turn/message.ts";
-import { isRecord } from "../../base/json.ts";
-import { parseJson } from "../stream/json-value.ts";
+import { isRecord, parseJson } from "../../base/json.ts";
 
 type Sent = OpenAI.ChatCompletionMessageParam;
 

@@ -3,9 +3,9 @@
  * "invalid api key" as a parameter could otherwise make the server's model look unauthorized to everyone.
  * The text of messages is not looked for: servers do not quote it, and chats about errors use their words.
  */
-import { isJson, isRecord } from "../../base/json.ts";
+import { isJson, isRecord, parseJson } from "../../base/json.ts";
 import type { Prompt } from "../../turn/instructions.ts";
-import { parseJson, toJson } from "../stream/json-value.ts";
+import { toJson } from "../stream/json-value.ts";
 import { softParameters } from "./soft-parameters.ts";
 
 /**

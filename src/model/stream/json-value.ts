@@ -6,15 +6,6 @@ export function toFirstString(...values: readonly unknown[]): string {
   return "";
 }
 
-/** Returns the value of the text `json`; `undefined` if it is not JSON. */
-export function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Returns `value` as JSON; `""` if it is nested too deep to be written. */
 export function toJson(value: unknown): string {
   try {

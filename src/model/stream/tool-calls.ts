@@ -4,7 +4,7 @@ import { AppError } from "../../base/errors.ts";
 import { toStorable } from "../../turn/message.ts";
 import type { ToolCallPiece } from "../../turn/ports.ts";
 import { JsonExtent } from "./json-extent.ts";
-import { parseJson } from "./json-value.ts";
+import { parseJson } from "../../base/json.ts";
 import { legacyIndex, type SentCall } from "./sent-call.ts";
 
 /** The most calls in a reply; the longest name and id, in characters. */

@@ -3,6 +3,7 @@
  * `{"table":"messages","row":{…}}`. Rows stay text on their way, so that no number loses digits.
  */
 import { z } from "zod";
+import { parseJson } from "../../base/json.ts";
 import { schemaVersion } from "../database/database.ts";
 import { MoveProblem } from "./move-problem.ts";
 import { movedTables } from "./moved-tables.ts";
@@ -85,12 +86,4 @@ export async function* toLines(chunks: AsyncIterable<unknown>): AsyncGenerator<s
 
 function isMoved(table: string): boolean {
   return movedTables.some(({ name }) => name === table);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -41,7 +41,7 @@ import { DurableWriter, type DurableWriterOptions, type Written } from "./durabl
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
   /** Whether other processes read the text of running turns. If not, the cheaper journal keeps it. */
   readonly sharesProgress: boolean;
-  /** `undefined` if the database wakes nobody. */
+  /** `undefined` if the database sends no wake-ups. */
   readonly wakeUps?: WakeUps | undefined;
 }
 

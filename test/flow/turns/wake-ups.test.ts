@@ -126,7 +126,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
       if (now.length === 2 && !now.some((pid) => killed.includes(pid))) break;
     }
     for (const server of [here, there]) await untilWakeUpsAre("on", server);
-    // What was saved while nobody listened is read by the poll, at the latest.
+    // The poll reads what was saved while no connection listened.
     await untilStored("Two.", turn);
     there.clock.advance(2_000);
     await readUntil(remote, " Two.");
@@ -208,7 +208,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     return rows.map(({ pid }) => pid);
   }
 
-  test("without a reader nothing is sent: a turn of one server notifies nobody", async (context) => {
+  test("without a reader nothing is sent: a turn of one server sends no notification", async (context) => {
     const here = await startWoken();
     const observer = new Client({ connectionString: database.harness.server.url });
     await observer.connect();

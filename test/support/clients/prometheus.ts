@@ -14,7 +14,7 @@ export class Scrape {
   /** The types of metrics by their names. */
   readonly types: ReadonlyMap<string, string>;
 
-  /** @param text in the text format 0.0.4, each line of which is checked. */
+  /** @param text in the text format 0.0.4; each line is checked. */
   constructor(text: string) {
     assert.ok(text.endsWith("\n"));
     const lines = text.slice(0, -1).split("\n");
