@@ -22,6 +22,7 @@ interface Trouble {
   readonly code: string;
   /** Whether the store may accept the write later, so that it waits in the journal. */
   readonly isQueued: boolean;
+  /** Each in a transaction of its own. */
   readonly breakWrites: readonly string[];
   readonly repair: readonly string[];
 }
@@ -98,7 +99,7 @@ describe("a store that answers reads but accepts no writes", { timeout: 180_000 
     test(`is degraded for ${name}, with ${code}, until that is over`, async () => {
       const userId = randomUUID();
       assert.deepEqual(await readStore(), { status: "ok" });
-      await harness.sql(...breakWrites);
+      for (const statement of breakWrites) await harness.sql(statement);
       const answer = await app.chat("Hi", { userId });
       assert.deepEqual([answer.status, answer.isComplete], [200, true]);
       const turnId = answer.headers["x-turn-id"];

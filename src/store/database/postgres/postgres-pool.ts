@@ -10,6 +10,7 @@ import { callDeadlineMs } from "../database.ts";
 import { readOnlyCode } from "../sql-failure.ts";
 import type { FunctionCall } from "./function-call.ts";
 import { cancelQuery, isBackendBusy } from "./postgres-cancel.ts";
+import { SessionClient } from "./session-client.ts";
 
 /** After so much silence a connection is probed before it gets a call. */
 const maxSilenceMs = 5_000;
@@ -56,8 +57,12 @@ export class PostgresPool {
   readonly #clock: Clock;
   readonly #heardMs = new WeakMap<PoolClient, number>();
   readonly #openedMs = new WeakMap<PoolClient, number>();
-  /** Connections last heard from before then may have died, or become read-only, with one that did. */
+  /** Connections last heard from before then may have died with one that did. */
   #suspectMs = Number.NEGATIVE_INFINITY;
+  /** Connections opened before then may lead to a database that was the primary once. */
+  #obsoleteMs = Number.NEGATIVE_INFINITY;
+  /** Whether a write was refused as read-only, and no connection opened since then accepts any. */
+  #isRefused = false;
   readonly #closing = Promise.withResolvers<void>();
   #closed: Promise<void> | undefined;
 
@@ -70,11 +75,13 @@ export class PostgresPool {
       keepAlive: true,
       keepAliveInitialDelayMillis: maxSilenceMs,
     };
-    this.#pool = new Pool(this.#config);
+    this.#pool = new Pool({ ...this.#config, Client: SessionClient });
     this.#pool.on("error", onTrouble);
     this.#pool.on("connect", (client) => {
+      const nowMs = this.#clock.monotonicMs();
+      if (this.#isRefused && client instanceof SessionClient && client.isWritable) this.#replaceOlder(nowMs);
       this.#hear(client);
-      this.#openedMs.set(client, this.#clock.monotonicMs());
+      this.#openedMs.set(client, nowMs);
       client.on("error", () => {}); // its call, or the pool, gets the error as well
     });
   }
@@ -131,6 +138,7 @@ export class PostgresPool {
   async #isAlive(client: PoolClient, heardSinceMs: number): Promise<boolean> {
     const heardMs = this.#heardMs.get(client) ?? 0;
     if (heardMs < Math.max(heardSinceMs, this.#suspectMs)) return false;
+    if ((this.#openedMs.get(client) ?? 0) < this.#obsoleteMs) return false;
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - heardMs <= maxSilenceMs) return true;
     const check = await settleWithin(this.#clock, client.query("select 1"), checkTimeoutMs);
@@ -149,8 +157,8 @@ export class PostgresPool {
     const over = result.then(
       () => this.#hear(client),
       (error: unknown) => {
-        if (isReadOnly(error) && this.#isOld(client)) this.#suspectMs = this.#clock.monotonicMs();
-        else if (error instanceof DatabaseError) this.#hear(client);
+        if (error instanceof DatabaseError) this.#hear(client);
+        if (isReadOnly(error)) this.#noteRefusal(client);
       },
     );
     const isOver = await Promise.race([over.then(() => true), aborted.then(() => false)]);
@@ -184,11 +192,21 @@ export class PostgresPool {
   }
 
   /**
-   * Whether a connection that accepts no writes may lead to a database that was the primary once. A new one
-   * tells that the database itself is read-only.
+   * Notes that a connection accepts no writes. An old one may lead to a database that was the primary once; a
+   * new one tells that the database itself is read-only.
    */
-  #isOld(client: PoolClient): boolean {
-    return this.#clock.monotonicMs() - (this.#openedMs.get(client) ?? 0) >= minReadOnlyMs;
+  #noteRefusal(client: PoolClient): void {
+    const nowMs = this.#clock.monotonicMs();
+    const openedMs = this.#openedMs.get(client) ?? 0;
+    if (openedMs < this.#obsoleteMs) return;
+    this.#isRefused = true;
+    if (nowMs - openedMs >= minReadOnlyMs) this.#replaceOlder(nowMs);
+  }
+
+  /** Replaces the connections opened before `openedMs` as they become free. */
+  #replaceOlder(openedMs: number): void {
+    this.#obsoleteMs = openedMs;
+    this.#isRefused = false;
   }
 
   #isSound(client: PoolClient, startMs: number): boolean {
