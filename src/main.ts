@@ -90,6 +90,11 @@ async function main(): Promise<number> {
         const { loadConfig } = await loadConfigCode();
         return await move(asked.command, asked.file, loadConfig());
       }
+      case "journal": {
+        const { runJournal } = await import("./command/journal/journal.ts");
+        const { loadConfig } = await loadConfigCode();
+        return await runJournal(asked.action, loadConfig());
+      }
       case "help":
         process.stdout.write(help);
         return 0;

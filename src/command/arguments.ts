@@ -1,5 +1,6 @@
 /** Parses the arguments of `foreword`: a command, or an error that tells the user how to correct them. */
 import { parseArgs } from "node:util";
+import type { JournalAction } from "./journal/journal.ts";
 
 const commands = ["serve", "schema", "migrate", "doctor", "status"] as const;
 const migrationOption = "supabase-migration";
@@ -14,6 +15,7 @@ export type Arguments =
   | { readonly type: "documents"; readonly args: readonly string[] }
   /** `-` is the standard output or input. */
   | { readonly type: "move"; readonly command: "export" | "import"; readonly file: string }
+  | { readonly type: "journal"; readonly action: JournalAction }
   | { readonly type: "help" }
   | { readonly type: "version" }
   | { readonly type: "wrong"; readonly text: string };
@@ -30,6 +32,9 @@ Commands:
   status     show what the running server does now; it needs METRICS_PORT
   export FILE, import FILE
              move all rows to another database, the embedded one or DATABASE_URL; - is a pipe
+  journal    show the writes that wait for the database on this machine, and those that it has rejected
+  journal retry, journal save FILE
+             have the rejected ones tried again; save all of them as lines of JSON
 
 Options:
   -h, --help     show this help
@@ -48,7 +53,7 @@ overrides the file. In a checkout:
 `;
 
 /** Other programs' names for our commands. */
-const synonyms: Readonly<Record<string, Command | "documents" | "export" | "import">> = {
+const synonyms: Readonly<Record<string, Command | "documents" | "export" | "import" | "journal">> = {
   start: "serve",
   run: "serve",
   server: "serve",
@@ -61,6 +66,7 @@ const synonyms: Readonly<Record<string, Command | "documents" | "export" | "impo
   dump: "export",
   backup: "export",
   restore: "import",
+  queue: "journal",
 };
 const optionNames: Readonly<Record<string, string>> = {
   p: "PORT",
@@ -99,6 +105,7 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   }
   if (first === "help") return { type: "help" };
   if (first === "export" || first === "import") return parseMove(first, rest);
+  if (first === "journal") return parseJournal(rest);
   if (first === "version" && rest.length === 0) return { type: "version" };
   const command = commands.find((name) => name === first);
   if (command === undefined) return { type: "wrong", text: toCommandAdvice(first) };
@@ -115,6 +122,16 @@ function parseMove(command: "export" | "import", words: readonly string[]): Argu
   const [file, ...more] = words;
   if (file !== undefined && more.length === 0) return { type: "move", command, file };
   return { type: "wrong", text: `${command} needs the name of one file: foreword ${command} chats.ndjson` };
+}
+
+function parseJournal([action = "list", ...words]: readonly string[]): Arguments {
+  const [file, ...more] = words;
+  if ((action === "list" || action === "retry") && file === undefined)
+    return { type: "journal", action: { type: action } };
+  if (action === "save" && file !== undefined && more.length === 0)
+    return { type: "journal", action: { type: "save", file } };
+  const text = "journal is used alone, or as `journal retry` or `journal save FILE`.";
+  return { type: "wrong", text };
 }
 
 /** Returns a value that follows its option as the next word. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { AppOptions } from "../app.ts";
 import { toAppError, type AppError } from "../base/errors.ts";
 import { parse } from "../base/parse.ts";
-import { inspectJournals } from "../store/journal/folder.ts";
+import { inspectJournals } from "../store/journal/inspect.ts";
 import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database/database.ts";
 import { openDatabase, openStore, type StoreOptions } from "../store/open-store.ts";
 import {
@@ -118,7 +118,7 @@ function checkJournal(options: AppOptions["store"]): readonly Finding[] {
   try {
     const { queuedCount, quarantined } = inspectJournals(options.dataDir);
     const waiting = queuedCount === 0 ? "no writes are queued" : `${queuedCount} writes are queued`;
-    const fix = "fix the cause, then restart the server, which tries the write again";
+    const fix = "fix the cause, then run `foreword journal retry`";
     return [
       { subject, isWell: true, text: `${waiting} in ${options.dataDir}` },
       ...quarantined.map(({ kind, turnId, conversationId, createdAt, reason }) => ({

@@ -3,7 +3,7 @@
  * folder destroy each other's rows without an error. The operating system holds the lock (SQLite's, on a
  * small file), so it ends with the process, and no process id has to be trusted.
  */
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -39,12 +39,29 @@ export function lockFolder(folder: string): FolderLock {
   return { release: () => lock.close() };
 }
 
+/** Returns the process that holds the lock on `folder`, as a phrase; `undefined` if none does. */
+export function findHolder(folder: string): string | undefined {
+  const file = join(folder, "lock.sqlite");
+  if (!existsSync(file)) return undefined;
+  const lock = new DatabaseSync(file, { readOnly: true });
+  try {
+    lock.exec("select count(*) from sqlite_schema"); // fails while the file is locked
+    return undefined;
+  } catch (error) {
+    if (isHeld(error)) return readHolder(join(folder, "holder.txt"));
+    throw error;
+  } finally {
+    lock.close();
+  }
+}
+
+function isHeld(error: unknown): boolean {
+  if (!(error instanceof Error && "errcode" in error)) return false;
+  return error.errcode === sqliteBusy || error.errcode === sqliteLocked;
+}
+
 function toFailure(error: unknown, folder: string, holderFile: string): AppError {
-  if (
-    error instanceof Error &&
-    "errcode" in error &&
-    (error.errcode === sqliteBusy || error.errcode === sqliteLocked)
-  ) {
+  if (isHeld(error)) {
     const message = `${folder} is in use by ${readHolder(holderFile)}; stop it, or set DATA_DIR to another folder`;
     return new AppError("store_locked", message, { cause: error });
   }

@@ -38,7 +38,7 @@ describe("foreword", () => {
     for (const option of ["--help", "-h"]) {
       const { code, stdout } = await run([option]);
       assert.equal(code, 0);
-      for (const name of ["serve", "schema", "migrate", "doctor", "status", "export"])
+      for (const name of ["serve", "schema", "migrate", "doctor", "status", "export", "journal"])
         assert.match(stdout, new RegExp(`^ {2}${name} `, "m"));
     }
     assert.match((await run(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);

@@ -27,7 +27,7 @@ describe("a permanently rejected write", { timeout: 60_000 }, () => {
     assert.match(
       doctor.stdout,
       new RegExp(
-        `^WRONG journal +the begin of turn ${turnId} in conversation .* was permanently rejected: 23514: .*no_swearing.*\\n +→ .*restart`,
+        `^WRONG journal +the begin of turn ${turnId} in conversation .* was permanently rejected: 23514: .*no_swearing.*\\n +→ .*\`foreword journal retry\``,
         "m",
       ),
     );

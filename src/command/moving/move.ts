@@ -2,7 +2,7 @@
 import type { AppOptions } from "../../app.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Bucket, BucketOptions } from "../../store/attachments/bucket.ts";
-import { inspectJournals } from "../../store/journal/folder.ts";
+import { inspectJournals } from "../../store/journal/inspect.ts";
 import { endRunning } from "../../store/moving/end-running.ts";
 import { toLines } from "../../store/moving/export-format.ts";
 import { exportRows } from "../../store/moving/export-rows.ts";

@@ -150,7 +150,7 @@ function describeJournal(values: Values): string {
   const rejected = values.sum("foreword_journal_rejected");
   const size = `${(values.sum("foreword_journal_bytes") / 1024 / 1024).toFixed(1)} MiB`;
   const state = queued === 0 ? "empty" : `${queued} writes WAIT for the database`;
-  return [state, ...(rejected === 0 ? [] : [`${rejected} REJECTED (see \`foreword doctor\`)`]), size].join(
+  return [state, ...(rejected === 0 ? [] : [`${rejected} REJECTED (see \`foreword journal\`)`]), size].join(
     "; ",
   );
 }

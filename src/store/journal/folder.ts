@@ -2,11 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { isDiskFull, lockFolder, type FolderLock } from "../data-folder.ts";
-import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns, type QuarantinedWrite } from "./write.ts";
+import { brokenMark, journalFileName } from "./write.ts";
 
 const OptionalText = z
   .string()
@@ -20,8 +19,6 @@ export const QueuedRow = z.object({
   conversationId: z.string(),
   userId: OptionalText,
 });
-const QuarantinedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
-const CountRow = z.object({ count: z.number() });
 
 const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
@@ -59,13 +56,13 @@ export function claimFolder(dataDir: string): JournalFolder {
     if (folder !== undefined) return folder;
   }
   const owner = randomUUID();
-  const path = toPath(dataDir, owner);
+  const path = toJournalPath(dataDir, owner);
   return { owner, path, lock: lockFolder(path) };
 }
 
 /** Claims the folder of `owner`; `undefined` if that process is alive, or the folder has no journal. */
 export function claimDeadFolder(dataDir: string, owner: string): JournalFolder | undefined {
-  const path = toPath(dataDir, owner);
+  const path = toJournalPath(dataDir, owner);
   const file = join(path, journalFileName);
   // The first check leaves alone a folder that is being created; the second, one deleted before we got its
   // lock.
@@ -96,44 +93,6 @@ export function deleteJournal(path: string): void {
   }
 }
 
-/**
- * The queued and quarantined writes in all journals of `dataDir`, dead or alive.
- * @throws AppError `store_unavailable` if one cannot be read.
- */
-export function inspectJournals(dataDir: string): {
-  readonly queuedCount: number;
-  readonly quarantined: readonly QuarantinedWrite[];
-} {
-  const journals = listOwners(dataDir).map((owner) => inspectJournal(toPath(dataDir, owner), owner));
-  return {
-    queuedCount: journals.reduce((sum, { queuedCount }) => sum + queuedCount, 0),
-    quarantined: journals.flatMap(({ quarantined }) => quarantined),
-  };
-}
-
-function inspectJournal(
-  path: string,
-  owner: string,
-): { queuedCount: number; quarantined: QuarantinedWrite[] } {
-  const file = join(path, journalFileName);
-  let database: DatabaseSync | undefined;
-  try {
-    database = new DatabaseSync(file, { readOnly: true, timeout: busyTimeoutMs });
-    const queued = database.prepare("select count(*) as count from write where reason is null").get();
-    const columns = `${queuedColumns}, reason, created_at as "createdAt"`;
-    const quarantined = database.prepare(`select ${columns} from write where reason is not null order by id`);
-    return {
-      queuedCount: CountRow.parse(queued).count,
-      quarantined: quarantined.all().map((row) => ({ ...QuarantinedRow.parse(row), owner })),
-    };
-  } catch (error) {
-    if (!existsSync(file)) return { queuedCount: 0, quarantined: [] }; // adopted, or being created
-    throw toJournalFailure(path, error);
-  } finally {
-    database?.close();
-  }
-}
-
 /** Returns the failure for `cause`, which concerns the journal in `path`. */
 export function toJournalFailure(path: string, cause: unknown): AppError {
   if (cause instanceof AppError) return cause;
@@ -142,6 +101,7 @@ export function toJournalFailure(path: string, cause: unknown): AppError {
   return new AppError(code, `the journal in ${path}: ${reason}`, { cause });
 }
 
-function toPath(dataDir: string, owner: string): string {
+/** Returns the folder of `owner`. */
+export function toJournalPath(dataDir: string, owner: string): string {
   return join(dataDir, "journal", owner);
 }

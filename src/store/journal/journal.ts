@@ -222,6 +222,23 @@ export class Journal {
     return this.#owners.length > countBefore;
   }
 
+  /**
+   * Queues the quarantined writes that another process has released since (`releaseQuarantined`). Resolves
+   * with whether there were any.
+   * @throws AppError `store_unavailable` if the journal cannot be read.
+   */
+  async takeReleased(): Promise<boolean> {
+    if (this.#quarantinedCount === 0) return false;
+    return await this.#thread.ask({ type: "list-released" }, (value) => {
+      const found = Writes.nullable().parse(value);
+      if (found === null) return false;
+      this.#quarantinedCount = found.quarantined.count;
+      const released = found.writes.filter(({ id }) => !this.#queue.has(id));
+      for (const write of released) this.#enqueue(write);
+      return released.length > 0;
+    });
+  }
+
   /** Ends the thread after all earlier operations, and releases the folder, which stays. */
   async close(): Promise<void> {
     this.#closed ??= this.#thread.close();
@@ -230,11 +247,13 @@ export class Journal {
 
   #load(value: unknown): void {
     const { writes, quarantined } = Writes.parse(value);
-    for (const write of writes) {
-      this.#queue.set(write.id, write);
-      this.#count(write, 1);
-    }
+    for (const write of writes) this.#enqueue(write);
     this.#quarantinedCount += quarantined.count;
+  }
+
+  #enqueue(write: QueuedWrite): void {
+    this.#queue.set(write.id, write);
+    this.#count(write, 1);
   }
 
   /** Returns whether it was queued. */

@@ -149,6 +149,7 @@ export class JournalReplay {
       const isKept = await this.#replayWrite(write);
       await journal.remove(write.id);
       if (write.kind === "end") await journal.removePieces(write.turnId);
+      else this.#options.rejected.delete(write.turnId); // it was tried again
       observe({ type: isKept ? "write-stored" : "conversation-deleted", turn: write });
       return true;
     } catch (cause) {

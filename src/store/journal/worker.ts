@@ -8,7 +8,7 @@ import { queuedColumns, type WriteHead } from "./write.ts";
 
 /** An operation; the thread receives them in lists. */
 export type JournalOperation =
-  | { readonly type: "load" | "list-piece-turns" }
+  | { readonly type: "load" | "list-released" | "list-piece-turns" }
   | { readonly type: "append"; readonly write: WriteHead; readonly argument: string }
   | { readonly type: "read" | "remove"; readonly id: number }
   | { readonly type: "quarantine"; readonly id: number; readonly reason: string }
@@ -96,6 +96,10 @@ const findUsed = database.prepare(
    from pragma_page_count, pragma_freelist_count, pragma_page_size`,
 );
 
+/** Changes with each commit of another process. */
+const findVersion = database.prepare("pragma data_version");
+let version = findVersion.get()?.["data_version"];
+
 /** Opens the journal of a folder, and reports a corrupt one. */
 function openFile(path: string): DatabaseSync {
   const { file, brokenFile } = openJournalFile(path);
@@ -177,6 +181,13 @@ function listSince(id: number): unknown {
   return { writes: listQueued.all(id), quarantined: countQuarantined.get(id) };
 }
 
+/** The same after another process has changed the file, as `releaseQuarantined` does; else `null`. */
+function listReleased(): unknown {
+  const before = version;
+  version = findVersion.get()?.["data_version"];
+  return version === before ? null : listSince(0);
+}
+
 /** Returns how many earlier quarantined writes were dropped. */
 function quarantine(id: number, reason: string): { readonly dropped: number } {
   if (quarantineWrite.run(reason.slice(0, maxReasonCharacters), id).changes === 0) return { dropped: 0 };
@@ -192,6 +203,8 @@ function run(operation: JournalOperation): unknown {
     case "load":
       database.exec("update write set reason = null"); // the reason may have been fixed since
       return listSince(0);
+    case "list-released":
+      return listReleased();
     case "append":
       return append(operation.write, operation.argument);
     case "read":

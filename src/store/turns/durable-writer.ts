@@ -116,14 +116,15 @@ export class DurableWriter {
   }
 
   /**
-   * Takes over the journals of dead processes; resolves with whether the text of their turns is in the
-   * database.
+   * Takes over the journals of dead processes, and queues writes that an operator has released; resolves with
+   * whether the text of dead processes' turns is in the database.
    */
   async isSettled(): Promise<boolean> {
     const { journal, observe } = this.#options;
     if (journal === undefined || this.#replay === undefined) return true;
     const count = journal.owners.length;
     try {
+      if (await journal.takeReleased()) this.retrySoon();
       await journal.adopt();
     } catch (error) {
       if (!this.#hasReportedAdoption) observe({ type: "store-trouble", error: toAppError(error) });

@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { describe, test, type TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
 import { AppError } from "../../../src/base/errors.ts";
-import { inspectJournals } from "../../../src/store/journal/folder.ts";
+import { inspectJournals } from "../../../src/store/journal/inspect.ts";
 import type { JournalWrite } from "../../../src/store/journal/write.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
 import { makeFolder } from "../../support/apps/start-app.ts";

@@ -10,7 +10,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { toMoney } from "../../../src/base/money.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { parseQueuedBegin, parseQueuedEnd, toQueuedBegin } from "../../../src/store/journal/entry.ts";
-import { inspectJournals } from "../../../src/store/journal/folder.ts";
+import { inspectJournals } from "../../../src/store/journal/inspect.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { applySchema } from "../../../src/store/schema/apply-schema.ts";
