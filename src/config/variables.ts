@@ -210,7 +210,7 @@ export const Environment = z.object({
   DATABASE_URL: PostgresUrl.optional(),
   DATABASE_CA: z.string().optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
-  DATABASE_WAKE_UPS: Flag.default(false),
+  DATABASE_WAKE_UPS: Flag.default(true),
   SUPABASE_URL: HttpUrl.refine(
     (url) => !URL.canParse(url) || new URL(url).pathname === "/",
     "must be the project's URL, without a path",

@@ -122,8 +122,8 @@ describe("foreword", () => {
       const { code, stdout } = await run(["doctor"], variables);
       assert.equal(code, 0, stdout);
       assert.match(stdout, /^ok +isolation +a stranger sees nothing$/m);
-      const isAsked = /^ok +wake-ups +off: DATABASE_WAKE_UPS is not set$/m.test(stdout);
-      assert.equal(isAsked, "DATABASE_URL" in variables);
+      const isWoken = /^ok +wake-ups +on: notifications of the database arrive$/m.test(stdout);
+      assert.equal(isWoken, "DATABASE_URL" in variables);
     }
   });
 

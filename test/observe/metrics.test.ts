@@ -19,7 +19,7 @@ const message = { messages: [{ sender: "user", text: "Hi" }] };
 describe("the metrics of a server", { timeout: 120_000 }, () => {
   const model = useModel();
   const database = useDatabase(startPostgresHarness);
-  const variables = { METRICS_PORT: "0", LIMIT_CONCURRENT_TURNS: "1", DATABASE_WAKE_UPS: "true" };
+  const variables = { METRICS_PORT: "0", LIMIT_CONCURRENT_TURNS: "1" };
   const app = useApp(model, variables, { database });
   const other = useApp(model, { METRICS_PORT: "0" }, { database });
 

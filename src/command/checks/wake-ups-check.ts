@@ -8,7 +8,7 @@ export async function checkWakeUps(store: AppOptions["store"]): Promise<readonly
   if (store.type !== "postgres") return [];
   const subject = "wake-ups";
   if (store.postgres.wakeUps !== true)
-    return [{ subject, isWell: true, text: "off: DATABASE_WAKE_UPS is not set" }];
+    return [{ subject, isWell: true, text: "off: DATABASE_WAKE_UPS is false" }];
   const { findWhetherWoken, wakeUpAdvice } =
     await import("../../store/database/postgres/postgres-wake-ups.ts");
   const isWoken = await findWhetherWoken(store.postgres, systemClock).catch(() => undefined);

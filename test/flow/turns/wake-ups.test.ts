@@ -44,7 +44,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
 
   async function start(variables: Readonly<Record<string, string>> = {}): Promise<Server> {
     const clock = new ManualClock();
-    return { app: await startApp({ DATABASE_WAKE_UPS: "true", ...variables }, clock), clock };
+    return { app: await startApp(variables, clock), clock };
   }
 
   /** Starts a server, and resolves once it is woken. */
@@ -162,8 +162,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     while (pooler.swallowed === 0) await there.app.get("/healthz");
     there.clock.advance(3_000);
     await there.clock.timer(90_000);
-    const settings = { DATABASE_URL: url, DATABASE_WAKE_UPS: "true" };
-    const doctor = runDoctor({ ...settings, DEMO_MODE: "true", DATA_DIR: folder() });
+    const doctor = runDoctor({ DATABASE_URL: url, DEMO_MODE: "true", DATA_DIR: folder() });
     assert.deepEqual(await readWakeUps(there.app), { status: "off" });
     const warnings = there.app.logs.filter(({ level }) => Number(level) >= 40);
     assert.equal(warnings.length, 1);

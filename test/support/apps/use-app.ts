@@ -119,11 +119,14 @@ export function useApp(
 }
 
 /** Two replicas of the app on one Postgres, by the system's clock unless they have their own. */
-export function useReplicas(clocks: { readonly here?: Clock; readonly there?: Clock } = {}) {
+export function useReplicas(
+  clocks: { readonly here?: Clock; readonly there?: Clock } = {},
+  variables: Variables = {},
+) {
   const model = useModel();
   const database = useDatabase(startPostgresHarness);
-  const here = useApp(model, {}, { database, clock: clocks.here });
-  const there = useApp(model, {}, { database, clock: clocks.there });
+  const here = useApp(model, variables, { database, clock: clocks.here });
+  const there = useApp(model, variables, { database, clock: clocks.there });
   return { model, database, here, there };
 }
 

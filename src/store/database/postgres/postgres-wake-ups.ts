@@ -26,7 +26,7 @@ const swallowedMs = 90_000;
 
 /** How to make wake-ups arrive. */
 export const wakeUpAdvice =
-  "connect directly, or through a pooler in session mode; or leave DATABASE_WAKE_UPS unset";
+  "connect directly, or through a pooler in session mode; or set DATABASE_WAKE_UPS=false";
 
 const Payload = z.object({
   from: z.string(),

@@ -25,7 +25,7 @@ export interface PostgresOptions {
   readonly authorities?: string | undefined;
   /** The most connections open at the same time. */
   readonly poolSize: number;
-  /** Whether one more connection listens for other servers. Default: no. */
+  /** Whether one more connection listens for other servers; absent for no. */
   readonly wakeUps?: boolean;
 }
 
