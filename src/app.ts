@@ -246,6 +246,7 @@ async function createHttp(
     trustedProxies: options.trustedProxies,
     hosts: options.hosts,
     bodies: { ...options.limits, maxDocumentBytes: options.knowledge.maxDocumentBytes, keepsChats },
+    maxConnections: options.limits.maxConnections,
   });
   // A client may close its own direction and still read. That looks like a client that has left, so it only
   // gets its reply if leaving does not end the turn.

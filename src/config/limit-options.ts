@@ -18,6 +18,7 @@ export function toLimitOptions(environment: Environment): AppOptions["limits"] {
     keyCostsPerDay: environment.LIMIT_KEY_COST_PER_DAY,
     maxBodyBytes: environment.LIMIT_BODY_MIB * mebibyte,
     maxBodiesBytes: environment.LIMIT_BODIES_MIB * mebibyte,
+    maxConnections: environment.LIMIT_CONNECTIONS,
     maxMessages: environment.LIMIT_MESSAGES,
     maxMessageBytes: environment.LIMIT_MESSAGE_KIB * 1024,
     maxMessageFiles: environment.LIMIT_MESSAGE_FILES,

@@ -155,6 +155,7 @@ export const Environment = z.object({
   LIMIT_TOKENS_PER_DAY: wholeNumber(0, 1_000_000_000_000).default(0),
   LIMIT_COST_PER_DAY: Budget.default(0n),
   LIMIT_KEY_COST_PER_DAY: KeyBudgets.optional(),
+  LIMIT_CONNECTIONS: wholeNumber(1, 1_000_000).default(5_000),
   LIMIT_BODY_MIB: wholeNumber(1, 100).default(20),
   LIMIT_BODIES_MIB: wholeNumber(1, 65_536).default(128),
   LIMIT_MESSAGES: wholeNumber(1, 20_000).default(20_000),

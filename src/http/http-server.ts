@@ -49,7 +49,6 @@ const idleTimeoutMs = 75_000;
 const closeTimeoutMs = 1_000;
 /** How long clients have to read the rest of their responses once the server closes, in milliseconds. */
 const lastWordsMs = 1_000;
-const maxConnections = 5_000;
 /** The longest part of a path, in characters. */
 const maxPathPart = 1_000;
 const maxRequestsPerConnection = 1_000;
@@ -64,6 +63,8 @@ export interface HttpServerOptions {
   /** The host names that the server answers to; `undefined` allows every name. */
   readonly hosts: HostOptions | undefined;
   readonly bodies: BodyLimits;
+  /** The most simultaneous connections; one more is closed without a response. */
+  readonly maxConnections: number;
 }
 
 /** Returns a server without routes, which sends its errors as problems. */
@@ -115,7 +116,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       else if (!isClosing(socket)) refuse(socket, fromParserError(error.code), tools);
     },
   });
-  app.server.maxConnections = maxConnections;
+  app.server.maxConnections = options.maxConnections;
   delayContinue(app.server);
   logRequests(app, refusals, observe);
   registerProblems(app, formats);

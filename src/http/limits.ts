@@ -42,6 +42,8 @@ export interface LimitOptions extends TurnLimits, SizeLimits {
   readonly keyCostsPerDay?: ReadonlyMap<string, Money> | undefined;
   readonly maxBodyBytes: number;
   readonly maxBodiesBytes: number;
+  /** Simultaneous connections of this process. */
+  readonly maxConnections: number;
 }
 
 /** The user on whose behalf a trusted server makes a request. The route refuses malformed values. */

@@ -124,6 +124,7 @@ describe("every response forbids to store, embed or run it", () => {
       trustedProxies: [],
       hosts: undefined,
       bodies: { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 },
+      maxConnections: 10,
     });
     http.get("/broken", () => {
       throw new Error("broken");

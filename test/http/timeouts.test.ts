@@ -30,10 +30,11 @@ async function withApp(
   clock: Clock,
   adjust: (server: App["http"]["server"]) => void,
   use: (url: string, model: ScriptedModel, app: App) => Promise<void>,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const model = await ScriptedModel.start();
   const variables = { CHAT_STORE_ENABLED: "false", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-  const options = parseConfig(variables).app;
+  const options = parseConfig({ ...variables, ...more }).app;
   const logger = pino({ level: "silent" });
   const observe = createLogObserver(logger, options.logsContent, clock);
   const store = await openStore(options.store, clock, observe);
@@ -55,7 +56,13 @@ async function send(socket: Socket, bytes: Buffer | string): Promise<void> {
 }
 
 describe("a server", { timeout: 60_000 }, () => {
-  const options = { logger: pino({ level: "silent" }), clock: systemClock, observe: () => {} };
+  const { maxConnections } = parseConfig({ DEMO_MODE: "true" }).app.limits;
+  const options = {
+    logger: pino({ level: "silent" }),
+    clock: systemClock,
+    observe: () => {},
+    maxConnections,
+  };
 
   test("waits 10 s for a head and 15 min for a request, and keeps 5,000 connections for 1,000 requests each", () => {
     const bodies = { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 };
@@ -66,6 +73,22 @@ describe("a server", { timeout: 60_000 }, () => {
       { headersTimeout: 10_000, requestTimeout: 900_000, timeout: 0 },
     );
     assert.deepEqual([server.maxConnections, server.maxRequestsPerSocket], [5_000, 1_000]);
+  });
+
+  test("closes a connection past LIMIT_CONNECTIONS without a response, and accepts one once another has ended", async () => {
+    const use = async (url: string, _: ScriptedModel, { http }: App): Promise<void> => {
+      const head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
+      const connection = once(http.server, "connection");
+      const held = openRaw(url, `${head}\r\n`);
+      const [taken]: Socket[] = await connection;
+      assert.match(String((await once(held, "data"))[0]), /^HTTP\/1\.1 200 OK\r\n/);
+      assert.equal(await readRaw(openRaw(url, `${head}\r\n`)), "");
+      const ended = taken && once(taken, "close");
+      held.end();
+      await ended;
+      assert.match(await readRaw(openRaw(url, `${head}Connection: close\r\n\r\n`)), /^HTTP\/1\.1 200 OK\r\n/);
+    };
+    await withApp(systemClock, () => {}, use, { LIMIT_CONNECTIONS: "1" });
   });
 
   test("keeps an idle connection for 75 s, longer than proxies keep theirs, whether it trusts one or not", () => {

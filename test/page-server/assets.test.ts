@@ -37,6 +37,7 @@ function serve(context: TestContext, folder: string) {
     clock: systemClock,
     logger: pino({ level: "silent" }),
     bodies: { maxBodyBytes: mebibyte, maxBodiesBytes: mebibyte, keepsChats: false },
+    maxConnections: 10,
   });
   const page = new Page({ auth: "none", title: "Foreword" }, folder);
   registerRoutes(http, pageRoutes, toPageServices(page, "none"));
