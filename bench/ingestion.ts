@@ -16,7 +16,7 @@ import { openPostgres } from "./peers/databases.ts";
 import { startForeword, type RunningServer } from "./peers/foreword.ts";
 import { onAnyProcessor } from "./peers/processors.ts";
 import { startUpstream } from "./scenarios/context.ts";
-import { toPath } from "./program.ts";
+import { Delays, meterOptions } from "./load/loop-delays.ts";
 import { createRandom } from "./seed/seed-text.ts";
 
 const { values } = parseArgs({
@@ -44,7 +44,6 @@ const vocabulary = Array.from({ length: 20_000 }, (_, index) =>
   ).join(""),
 );
 
-const Delays = z.object({ longestMs: z.number(), p99Ms: z.number() });
 const Document = z.object({ id: z.string(), state: z.string(), passages: z.number() });
 type Document = z.infer<typeof Document>;
 
@@ -196,7 +195,7 @@ try {
     const server = await startForeword({
       upstreamUrl: upstream.url,
       prefix: onAnyProcessor,
-      nodeOptions: ["--import", toPath("peers/loop-delay-meter.ts")],
+      nodeOptions: meterOptions,
       variables,
     });
     await measureTurns(name, server, book);

@@ -1,16 +1,15 @@
 /** `npm run bench`: runs scenarios, prints the table, writes the results, and cleans up. */
+import { writeFileSync } from "node:fs";
 import { cleanUp, nextSignal } from "./clean-up.ts";
 import { startUpstream, type Context } from "./scenarios/context.ts";
-import { help, parseOptions, type Options } from "./options.ts";
+import { parseOptions, toHelp, type Options } from "./options.ts";
 import { peerNames } from "./peers/peers.ts";
 import { leavePeerProcessor } from "./peers/processors.ts";
 import { describeProfiles } from "./report/profile.ts";
-import { toMeasured, writeResults } from "./report/results.ts";
+import { describeAgainst, toJson, toWhen, writeResults } from "./report/results.ts";
 import type { Row } from "./report/row.ts";
 import { scenarios } from "./scenarios/scenarios.ts";
 import { toTableHead, toTableLine } from "./report/table.ts";
-
-const names = scenarios.map(({ name }) => name);
 
 let hasFailed = false;
 
@@ -35,20 +34,28 @@ async function runAll(options: Options): Promise<readonly Row[]> {
 function toFailure(scenario: string, error: unknown): readonly Row[] {
   hasFailed = true;
   say(`${scenario} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  return [{ scenario, figure: "runs", values: {}, target: { text: "to its end", isMet: false } }];
+  return [{ scenario, figure: "runs", samples: {}, targets: [{ text: "to its end", isMet: false }] }];
 }
 
-function print(rows: readonly Row[], { peers, rounds }: Options, command: string): void {
-  const measured = toMeasured({ command, rounds });
-  const lines = rows.map((row) => toTableLine(row, peers, measured));
-  process.stdout.write(`${[...toTableHead(peers), ...lines].join("\n")}\n`);
+function print(rows: readonly Row[], { peers, against }: Options): void {
+  const lines = rows.map((row) => toTableLine(row, peers, toWhen()));
+  process.stdout.write(`${[...toTableHead(peers), ...lines].join("\n")}\n${describeAgainst(against)}`);
+}
+
+/** Whether these are the figures that the results file shows. */
+function areForFile({ isSmoke, profileFolder, against, peers }: Options): boolean {
+  const isPlain = !isSmoke && profileFolder === undefined && against === undefined;
+  return isPlain && peerNames.every((peer) => peers.includes(peer));
 }
 
 /** Resolves with the exit code. */
 async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args, names);
+  const options = parseOptions(
+    args,
+    scenarios.map(({ name }) => name),
+  );
   if (options.wantsHelp) {
-    process.stdout.write(help.replace("SCENARIOS", names.join(", ")));
+    process.stdout.write(toHelp(scenarios));
     return 0;
   }
   const interrupted = nextSignal();
@@ -56,18 +63,14 @@ async function main(args: readonly string[]): Promise<number> {
   const command = ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
   const rows = await Promise.race([runAll(options), interrupted]);
   if (rows === "interrupted") return 130;
-  print(rows, options, command);
-  const { profileFolder } = options;
+  print(rows, options);
+  const { profileFolder, jsonFile } = options;
   if (profileFolder !== undefined) process.stdout.write(describeProfiles(profileFolder));
-  if (
-    !options.isSmoke &&
-    profileFolder === undefined &&
-    peerNames.every((peer) => options.peers.includes(peer))
-  )
-    writeResults(rows, { command, rounds: options.rounds });
-  const missed = rows.filter(({ target }) => target?.isMet === false);
+  if (jsonFile !== undefined) writeFileSync(jsonFile, toJson(rows, { command, against: options.against }));
+  if (areForFile(options)) writeResults(rows, command);
+  const isMissed = rows.some(({ targets = [] }) => targets.some(({ isMet }) => !isMet));
   if (hasFailed) return 2;
-  return options.isCheck && missed.length > 0 ? 1 : 0;
+  return options.isCheck && isMissed ? 1 : 0;
 }
 
 let code = 2;

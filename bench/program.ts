@@ -22,6 +22,8 @@ export interface ProgramOptions {
   readonly nodeOptions?: readonly string[] | undefined;
   readonly variables?: Readonly<Record<string, string>> | undefined;
   readonly folder?: string | undefined;
+  /** Gets what it writes on standard error. */
+  readonly onText?: (text: string) => void;
 }
 
 /** A running process. */
@@ -31,7 +33,15 @@ export class Program {
   readonly #end: () => Promise<void>;
   #said = "";
 
-  constructor({ args, leader, prefix = [], nodeOptions = [], variables = {}, folder }: ProgramOptions) {
+  constructor({
+    args,
+    leader,
+    prefix = [],
+    nodeOptions = [],
+    variables = {},
+    folder,
+    onText,
+  }: ProgramOptions) {
     const node = [process.execPath, "--import", leash, ...nodeOptions];
     const [command = "", ...rest] = [...prefix, ...(leader === undefined ? node : [leader]), ...args];
     this.#child = spawn(command, rest, {
@@ -49,6 +59,7 @@ export class Program {
     this.#errors.setEncoding("utf8").on("data", (text: string) => {
       // The last words are enough.
       this.#said = (this.#said + text).slice(-10_000);
+      onText?.(text);
     });
   }
 
@@ -82,6 +93,13 @@ export class Program {
     const response = await Promise.race([told, this.#exit.then(() => undefined)]);
     if (response === undefined) throw new Error(`a program ended without replying: ${this.#said}`);
     return schema.parse(response[0]);
+  }
+
+  /** Resolves once it has ended by itself. @throws Error if it failed. */
+  async succeed(): Promise<void> {
+    await this.#exit;
+    if (this.#child.exitCode !== 0) throw new Error(`a program failed: ${this.#said}`);
+    await this.#end();
   }
 
   /** Asks it to end; resolves once it has. */

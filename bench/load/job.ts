@@ -4,8 +4,17 @@ import { Script } from "./script.ts";
 
 /** The pattern in which streams are requested. */
 export const Load = z.discriminatedUnion("type", [
-  /** `clients` at a time, one stream after another on a persistent connection, for `seconds`. */
-  z.object({ type: z.literal("closed"), clients: z.number(), seconds: z.number(), pauseMs: z.number() }),
+  /**
+   * `clients` at a time, one stream after another on a persistent connection, for `seconds`, or until there
+   * were `streams` in all.
+   */
+  z.object({
+    type: z.literal("closed"),
+    clients: z.number(),
+    seconds: z.number(),
+    streams: z.number().optional(),
+    pauseMs: z.number(),
+  }),
   /**
    * `streams` in all, each on its own connection, started evenly; those still open at the deadline are cut.
    */

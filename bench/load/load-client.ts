@@ -96,6 +96,8 @@ export class LoadClient {
     const reader = this.#reader;
     if (reader === undefined) return;
     this.#reader = undefined;
+    // A stream that is cut before its first byte has waited at least so long for it.
+    if (this.#lastMs === 0 && !reader.isDone && reader.refusal === undefined) this.#time();
     this.#tally.addStream(reader);
     this.#onOver();
   }

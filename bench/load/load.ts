@@ -9,10 +9,12 @@ type LoadOf<Type extends Load["type"]> = Extract<Load, { readonly type: Type }>;
 
 async function runClosed(load: LoadOf<"closed">, target: Target, tally: Tally): Promise<void> {
   const endMs = performance.now() + load.seconds * 1000;
+  let left = load.streams ?? Infinity;
   const runClient = async (): Promise<void> => {
     let over = Promise.withResolvers<void>();
     const client = new LoadClient(target, tally, () => over.resolve());
-    while (performance.now() < endMs) {
+    while (left > 0 && performance.now() < endMs) {
+      left -= 1;
       over = Promise.withResolvers();
       client.ask();
       await over.promise;

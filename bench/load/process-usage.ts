@@ -1,5 +1,5 @@
 /** Processor time and memory of a process and its descendants, from `/proc`. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** Linux counts in hundredths of a second, whatever the kernel's own clock does. */
 const tickMs = 10;
@@ -75,4 +75,14 @@ export function readResidentKib(pid: number): number {
   return listFamily(pid)
     .map((id) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${id}/status`))?.[1] ?? 0))
     .reduce((sum, kib) => sum + kib, 0);
+}
+
+/** Forgets the peak memory of a process so far. @throws Error if that is forbidden. */
+export function resetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** Returns the peak resident memory of a process since {@link resetPeak}, in KiB. */
+export function readPeakKib(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
 }

@@ -1,11 +1,12 @@
 /** Fresh databases for Foreword, with the schema applied and calls counted. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Client } from "pg";
 import { z } from "zod";
-import { applySchema } from "../../src/store/schema/apply-schema.ts";
-import { loadSchema } from "../../src/store/schema/schema.ts";
 import { startPostgres } from "../../test/support/databases/postgres-server.ts";
 import { startSupabaseStack } from "../../test/support/databases/supabase-stack.ts";
 import { atEnd } from "../clean-up.ts";
+import { ownCheckout } from "./checkout.ts";
 
 /** Work that a database has done so far. */
 export interface DatabaseUsage {
@@ -31,14 +32,13 @@ export interface BenchDatabase {
   close(): Promise<void>;
 }
 
-const tables = { conversations: "conversations", messages: "messages", turns: "turns" };
-
 const endOthers = `
   select count(pg_terminate_backend(pid, 5000))
   from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'`;
 const readFunctions = `
   select funcname as name, calls::float8
-  from pg_stat_user_functions where funcname like 'chat\\_%'`;
+  from pg_stat_user_functions s join pg_proc p on p.oid = s.funcid
+  where funcname like 'chat\\_%' and prorettype not in ('trigger'::regtype, 'void'::regtype)`;
 const readRows = `
   select coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0)::float8 as rows
   from pg_stat_user_tables`;
@@ -47,15 +47,10 @@ const Functions = z.array(z.object({ name: z.string(), calls: z.number() }));
 const Rows = z.tuple([z.object({ rows: z.number() })]);
 
 /** Functions called by other functions; the server itself calls them only with the anonymous key. */
-const innerFunctions = new Set([
-  "chat_save_messages",
-  "chat_check_version",
-  "chat_become_user",
-  "chat_become_caller",
-  "chat_bury_conversations",
-]);
+const innerFunctions = new Set(["chat_save_messages"]);
 
-async function query(url: string, sql: string): Promise<unknown[]> {
+/** Runs statements on a connection of their own; resolves with the rows. */
+export async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
   const { rows } = await client.query<Record<string, unknown>>(sql).finally(() => client.end());
@@ -74,16 +69,24 @@ async function readUsage(url: string): Promise<DatabaseUsage> {
   };
 }
 
-async function prepare(url: string): Promise<void> {
-  await applySchema(url, await loadSchema(tables), () => {});
+/** Applies the schema of the checkout at `root`; applied again, it creates what is missing. */
+export async function applySchemaOf(root: string, url: string): Promise<void> {
+  await query(url, await readFile(join(root, "supabase_schema.sql"), "utf8"));
+}
+
+async function prepare(url: string, root: string): Promise<void> {
+  await applySchemaOf(root, url);
   await query(url, "alter database postgres set track_functions = 'all'");
 }
 
-/** Starts Postgres; without `autovacuum` it collects no statistics by itself. */
-export async function openPostgres({ autovacuum = true } = {}): Promise<BenchDatabase> {
+/** Starts Postgres with a checkout's schema; without `autovacuum` it collects no statistics by itself. */
+export async function openPostgres({
+  autovacuum = true,
+  root = ownCheckout.root,
+} = {}): Promise<BenchDatabase> {
   const server = await startPostgres();
   const close = atEnd(() => server.stop());
-  await prepare(server.url);
+  await prepare(server.url, root);
   if (!autovacuum) {
     await query(server.url, "alter system set autovacuum = off");
     await query(server.url, "select pg_reload_conf()");
@@ -98,11 +101,11 @@ export async function openPostgres({ autovacuum = true } = {}): Promise<BenchDat
   };
 }
 
-/** Starts Postgres behind PostgREST, as Supabase runs it. */
-export async function openSupabase(): Promise<BenchDatabase> {
+/** Starts Postgres with the schema of a checkout behind PostgREST, as Supabase runs it. */
+export async function openSupabase(root: string): Promise<BenchDatabase> {
   const stack = await startSupabaseStack();
   const close = atEnd(() => stack.stop());
-  await prepare(stack.databaseUrl);
+  await prepare(stack.databaseUrl, root);
   await stack.reloadSchema();
   return {
     variables: { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey },

@@ -1,10 +1,11 @@
 /** The measured servers, and how each is started. */
 import { openPostgres, type BenchDatabase } from "./databases.ts";
+import { ownCheckout, type Checkout } from "./checkout.ts";
 import { startForeword, type RunningServer } from "./foreword.ts";
 import { Program, toPath } from "../program.ts";
-import { toProfileOptions } from "../report/profile.ts";
 import type { BodyKind } from "../load/script.ts";
 
+/** The peers that can be chosen. */
 export const peerNames = [
   "raw-passthrough",
   "raw-parse",
@@ -13,13 +14,20 @@ export const peerNames = [
   "foreword",
   "foreword-postgres",
 ] as const;
-export type PeerName = (typeof peerNames)[number];
 
-/** The database of `foreword-postgres`, which lives as long as the bench. */
-let postgres: Promise<BenchDatabase> | undefined;
+/** This checkout's Foreword with its embedded database, and with Postgres beside it. */
+export const forewordPeers = ["foreword", "foreword-postgres"] as const;
+export type ForewordPeer = (typeof forewordPeers)[number];
 
-/** The peer with which all others are compared. */
-export const yardstick: PeerName = "raw-parse";
+/** The same of the other checkout. */
+export const counterparts = { foreword: "against", "foreword-postgres": "against-postgres" } as const;
+
+/** Any of the servers. */
+export type PeerName = (typeof peerNames)[number] | (typeof counterparts)[ForewordPeer];
+
+/** The peer with which all others are compared, and the one that only passes bytes on. */
+export const yardstick = "raw-parse";
+export const rawPeers = [yardstick, "raw-passthrough"] as const;
 
 /** Returns the kind of body that a peer sends. */
 export function toBodyKind(peer: PeerName): BodyKind {
@@ -32,30 +40,68 @@ export function toBodyKind(peer: PeerName): BodyKind {
       return "text";
     case "foreword":
     case "foreword-postgres":
+    case "against":
+    case "against-postgres":
       return "plan";
   }
 }
 
-/** Starts a peer; resolves once it listens. `prefix` precedes its command; only Foreword writes profiles. */
-export async function startPeer(
+/** Whether a peer is Foreword, of either checkout, with Postgres or with its embedded database. */
+export function isForewordPeer(peer: PeerName): boolean {
+  return toBodyKind(peer) === "plan";
+}
+export function isOnPostgres(peer: PeerName): boolean {
+  return peer === "foreword-postgres" || peer === "against-postgres";
+}
+
+/** Returns the checkout of a peer. @throws Error if there is no other one. */
+export function toCheckout(peer: PeerName, against: Checkout | undefined): Checkout {
+  if (peer !== "against" && peer !== "against-postgres") return ownCheckout;
+  if (against === undefined) throw new Error(`${peer} needs --against`);
+  return against;
+}
+
+/** The databases of peers on Postgres, which live as long as the bench, by the root of their checkout. */
+const databases = new Map<string, Promise<BenchDatabase>>();
+
+/** Resolves with the database of a peer on Postgres; `undefined` for any other peer. */
+export async function findDatabase(
   peer: PeerName,
-  upstreamUrl: string,
-  prefix: readonly string[],
-  profileFolder?: string,
-): Promise<RunningServer> {
-  if (peer === "foreword" || peer === "foreword-postgres") {
-    postgres ??= peer === "foreword" ? undefined : openPostgres();
-    const variables = peer === "foreword" ? undefined : (await postgres)?.variables;
-    return await startForeword({
-      upstreamUrl,
-      prefix,
-      variables,
-      nodeOptions: toProfileOptions(profileFolder),
-    });
+  against: Checkout | undefined,
+): Promise<BenchDatabase | undefined> {
+  if (!isOnPostgres(peer)) return undefined;
+  const { root } = toCheckout(peer, against);
+  const opening = databases.get(root) ?? openPostgres({ root });
+  databases.set(root, opening);
+  return await opening;
+}
+
+/** How to start a peer. */
+export interface PeerOptions {
+  readonly upstreamUrl: string;
+  /** Precedes its command. */
+  readonly prefix: readonly string[];
+  readonly nodeOptions?: readonly string[];
+  /** Environment variables of Foreword. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
+  /** The database of a Foreword on Postgres, instead of the one that all its runs share. */
+  readonly database?: BenchDatabase | undefined;
+  readonly against: Checkout | undefined;
+}
+
+/** Starts a peer; resolves once it listens. */
+export async function startPeer(peer: PeerName, options: PeerOptions): Promise<RunningServer> {
+  const { upstreamUrl, prefix, nodeOptions, against } = options;
+  if (isForewordPeer(peer)) {
+    const database = options.database ?? (await findDatabase(peer, against));
+    const variables = { ...database?.variables, ...options.variables };
+    const checkout = toCheckout(peer, against);
+    return await startForeword({ upstreamUrl, prefix, nodeOptions, checkout, variables });
   }
   const program = new Program({
     args: [toPath(`peers/${peer}.ts`)],
     prefix,
+    nodeOptions,
     variables: { UPSTREAM_URL: `${upstreamUrl}/v1`, NODE_ENV: "production" },
   });
   return { url: await program.listening(), program, close: () => program.kill() };

@@ -1,11 +1,12 @@
 /**
  * Writes bench/RESULTS.md: the table and the conditions of its measurement; prose written by hand is kept.
  */
-import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
-import { parseLine, toTableHead, toTableLine, type Measured } from "./table.ts";
-import { peerNames } from "../peers/peers.ts";
+import { parseLine, toTableHead, toTableLine } from "./table.ts";
+import { ownCheckout, type Checkout } from "../peers/checkout.ts";
+import { counterparts, forewordPeers, peerNames } from "../peers/peers.ts";
+import { compare } from "./noise.ts";
 import { canPin } from "../peers/processors.ts";
 import type { Row } from "./row.ts";
 import { scenarios } from "../scenarios/scenarios.ts";
@@ -21,12 +22,6 @@ const measuredPackages = [
   "@electric-sql/pglite",
   "undici",
 ];
-
-/** How figures were measured. */
-export interface Conditions {
-  readonly command: string;
-  readonly rounds: number;
-}
 
 function read(): string {
   try {
@@ -56,28 +51,54 @@ function describeMachine(): string {
   );
 }
 
-function readCommit(): string {
-  try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-  } catch {
-    return "unknown commit";
-  }
+/** Returns the date and commit of a measurement made now. */
+export function toWhen(): string {
+  return `${new Date().toISOString().slice(0, 10)}, ${ownCheckout.commit}`;
 }
 
-/** Returns the date, commit and rounds of a measurement made now. */
-export function toMeasured({ rounds }: Conditions): Measured {
-  return { when: `${new Date().toISOString().slice(0, 10)}, ${readCommit()}`, rounds };
+/** Returns a sentence on the other checkout and on how the table compares with it; nothing without one. */
+export function describeAgainst(against: Checkout | undefined): string {
+  if (against === undefined) return "";
+  return `
+against: ${against.root} at ${against.commit}; this checkout: ${ownCheckout.commit}. A difference is beyond noise if a
+rank-sum test of the rounds gives p ≤ 0.05; of twenty figures that did not change, one may appear so by chance.
+`;
+}
+
+/** Returns the rows with the figures of every round as JSON. */
+export function toJson(
+  rows: readonly Row[],
+  { command, against }: { readonly command: string; readonly against: Checkout | undefined },
+): string {
+  const report = {
+    command,
+    measuredAt: new Date().toISOString(),
+    commit: ownCheckout.commit,
+    against,
+    machine: describeMachine(),
+    versions: describePackages(),
+    rows: rows.map((row) => ({ ...row, differences: against && toDifferences(row) })),
+  };
+  return `${JSON.stringify(report, undefined, 2)}\n`;
+}
+
+/** Returns the comparisons of a row with the other checkout, by peer. */
+function toDifferences({ samples }: Row): object {
+  const pairs = forewordPeers.map((peer) => [peer, samples[peer], samples[counterparts[peer]]] as const);
+  return Object.fromEntries(
+    pairs.flatMap(([peer, ours, theirs]) => (ours && theirs ? [[peer, compare(ours, theirs)]] : [])),
+  );
 }
 
 /** Writes `rows` into the file. Lines of scenarios that were not run are kept, and so is the prose. */
-export function writeResults(rows: readonly Row[], conditions: Conditions): void {
+export function writeResults(rows: readonly Row[], command: string): void {
   const old = read();
-  const measured = toMeasured(conditions);
+  const when = toWhen();
   const [head = "", rule = ""] = toTableHead(peerNames);
   const oldLines = old.includes(head) ? old.split("\n").filter((line) => line.startsWith("| ")) : [];
   const lines = scenarios.flatMap(({ name }) => {
     const fresh = rows.filter(({ scenario }) => scenario === name);
-    if (fresh.length > 0) return fresh.map((row) => toTableLine(row, peerNames, measured));
+    if (fresh.length > 0) return fresh.map((row) => toTableLine(row, peerNames, when));
     return oldLines.filter((line) => parseLine(line)[0] === name);
   });
   const kept = old.includes(proseStart)
@@ -87,12 +108,12 @@ export function writeResults(rows: readonly Row[], conditions: Conditions): void
     file,
     `# Benchmark results
 
-Written by \`npm run bench\`, last by \`${conditions.command}\`. [README.md](README.md) describes the scenarios.
+Written by \`npm run bench\`, last by \`${command}\`. [README.md](README.md) describes the scenarios.
 
 - Machine: ${describeMachine()}.
 - Versions: ${describePackages()}.
-- Medians of interleaved rounds. The ratio is Foreword's figure divided by raw-parse's, or by the figure that the
-  target names. Every body was compared byte for byte with the upstream's script.
+- Medians of interleaved rounds. The columns with ÷ are Foreword's figure divided by raw-parse's and by raw-passthrough's,
+  or by the figure that the target names. Every body was compared byte for byte with the upstream's script.
 
 ${[head, rule, ...lines].join("\n")}
 

@@ -1,4 +1,4 @@
-/** A line of the results: one figure of a scenario for each peer, with its target. */
+/** A line of the results: one figure of a scenario, as each peer's rounds gave it, with its targets. */
 import type { PeerName } from "../peers/peers.ts";
 
 /** The limit of a figure. */
@@ -7,17 +7,18 @@ export interface Target {
   readonly isMet: boolean;
 }
 
+/** What each peer's rounds gave. */
+export type Samples = Readonly<Partial<Record<PeerName, readonly number[]>>>;
+
 /** A line of the table. */
 export interface Row {
   readonly scenario: string;
   /** With its unit. */
   readonly figure: string;
-  readonly values: Readonly<Partial<Record<PeerName, number>>>;
-  /** Foreword's figure divided by the yardstick's, or by the figure that the target names. */
-  readonly ratio?: number | undefined;
-  readonly target?: Target | undefined;
-  /** Number of rounds behind the median, if it differs from the requested one. */
-  readonly rounds?: number;
+  readonly samples: Samples;
+  /** Ratios to another figure of Foreword, which the target names, instead of those to the raw peers. */
+  readonly ratios?: Readonly<Partial<Record<PeerName, number>>> | undefined;
+  readonly targets?: readonly Target[] | undefined;
 }
 
 /** Returns the median; `undefined` for an empty list. */
@@ -25,6 +26,17 @@ export function toMedian(numbers: readonly number[]): number | undefined {
   const sorted = numbers.toSorted((a, b) => a - b);
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
   return low === undefined || high === undefined ? undefined : (low + high) / 2;
+}
+
+/** Returns the median of a peer's rounds; `undefined` if it was not measured. */
+export function toValue(samples: Samples, peer: PeerName): number | undefined {
+  return toMedian(samples[peer] ?? []);
+}
+
+/** Returns how often `base`'s figure goes into `peer`'s; `undefined` if one of them is missing or 0. */
+export function toRatio(samples: Samples, peer: PeerName, base: PeerName): number | undefined {
+  const [value, divisor] = [toValue(samples, peer), toValue(samples, base)];
+  return value === undefined || !divisor ? undefined : value / divisor;
 }
 
 /** Returns a number with three significant digits. */

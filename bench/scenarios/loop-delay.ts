@@ -1,17 +1,16 @@
 /** Scenario: the longest event-loop delay at rated load, on the embedded store. */
-import { z } from "zod";
-import type { Context } from "./context.ts";
-import { startForeword } from "../peers/foreword.ts";
+import { runRounds, type Context } from "./context.ts";
+import { isForewordPeer, isOnPostgres, startPeer } from "../peers/peers.ts";
 import type { Job } from "../load/job.ts";
 import { shortScript } from "./post-turn.ts";
 import { onAnyProcessor } from "../peers/processors.ts";
-import { toPath } from "../program.ts";
-import { toMedian, type Row } from "../report/row.ts";
+import { Delays, meterOptions } from "../load/loop-delays.ts";
+import { toTargets, type Limit } from "../report/limits.ts";
+import type { Row } from "../report/row.ts";
 import { runLoad } from "../load/run-load.ts";
 
-const mostMs = 50;
-
-const Delays = z.object({ longestMs: z.number(), p99Ms: z.number() });
+const figures = { longestMs: "longest loop delay, ms", p99Ms: "loop delay p99, ms" } as const;
+const limits: readonly Limit[] = [{ figure: figures.longestMs, peer: "foreword", bound: "most", value: 50 }];
 
 /** The rated load: 100 streams of 40 tokens a second, and about 20 short turns a second. */
 function toJobs({ isSmoke, seconds }: Context, url: string): readonly Job[] {
@@ -35,34 +34,26 @@ function toJobs({ isSmoke, seconds }: Context, url: string): readonly Job[] {
 
 /** Runs it; resolves with its rows. The store's thread gets its own processor, or its work would be delay. */
 export async function runLoopDelay(context: Context): Promise<readonly Row[]> {
-  const all: z.infer<typeof Delays>[] = [];
-  for (let round = 1; round <= context.rounds; round += 1) {
-    const server = await startForeword({
-      upstreamUrl: context.upstreamUrl,
-      prefix: onAnyProcessor,
-      nodeOptions: ["--import", toPath("peers/loop-delay-meter.ts")],
-    });
+  const { upstreamUrl, against } = context;
+  const peers = context.peers.filter((peer) => isForewordPeer(peer) && !isOnPostgres(peer));
+  const rounds = await runRounds({ ...context, peers }, "loop-delay", async (peer) => {
+    const options = { upstreamUrl, prefix: onAnyProcessor, nodeOptions: meterOptions, against };
+    const server = await startPeer(peer, options);
     const { pid } = server.program;
     const [, warming] = toJobs(context, server.url);
     if (warming !== undefined) await runLoad(warming, pid);
     await server.program.tell(Delays, "reset");
     await Promise.all(toJobs(context, server.url).map((job) => runLoad(job, pid)));
-    const delays = await server.program.tell(Delays, "delays");
-    all.push(delays);
+    const result = await server.program.tell(Delays, "delays");
     await server.close();
-    context.say(
-      `loop-delay ${round}/${context.rounds}: longest ${delays.longestMs.toFixed(1)} ms · p99 ${delays.p99Ms.toFixed(1)} ms`,
+    const { longestMs, p99Ms } = result;
+    return { result, told: `longest ${longestMs.toFixed(1)} ms · p99 ${p99Ms.toFixed(1)} ms` };
+  });
+  return (["longestMs", "p99Ms"] as const).map((key) => {
+    const samples: Row["samples"] = Object.fromEntries(
+      Array.from(rounds, ([peer, list]) => [peer, list.map((delays) => delays[key])]),
     );
-  }
-  const longest = toMedian(all.map(({ longestMs }) => longestMs)) ?? Number.NaN;
-  const p99 = toMedian(all.map(({ p99Ms }) => p99Ms)) ?? Number.NaN;
-  return [
-    {
-      scenario: "loop-delay",
-      figure: "longest loop delay, ms",
-      values: { foreword: longest },
-      target: { text: `≤ ${mostMs}`, isMet: longest <= mostMs },
-    },
-    { scenario: "loop-delay", figure: "loop delay p99, ms", values: { foreword: p99 } },
-  ];
+    const figure = figures[key];
+    return { scenario: "loop-delay", figure, samples, targets: toTargets(limits, figure, samples) };
+  });
 }

@@ -1,7 +1,7 @@
-/** One short turn on Foreword, requested and checked. */
+/** One short turn, requested and checked. */
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
-import { toBody, type Script } from "../load/script.ts";
+import { toBody, type BodyKind, type Script } from "../load/script.ts";
 
 /** The scripted reply. */
 export const shortScript: Script = {
@@ -14,11 +14,15 @@ export const shortScript: Script = {
 export const shortReply = toBody(shortScript, "plan").toString();
 
 /**
- * Posts a turn on a connection of its own; resolves with the time to the end of {@link shortReply}, in
- * milliseconds. @throws Error if anything else came.
+ * Posts a turn to Foreword on a connection of its own; resolves with the time to the end of
+ * {@link shortReply}, in milliseconds. @throws Error if anything else came.
  */
 export async function postTurn(url: string, body: object): Promise<number> {
-  const bytes = JSON.stringify(body);
+  return await postBytes(url, JSON.stringify(body), "plan");
+}
+
+/** Posts the bytes of a turn, as {@link postTurn} does, to a peer whose replies are of `kind`. */
+export async function postBytes(url: string, bytes: string | Buffer, kind: BodyKind): Promise<number> {
   const startMs = performance.now();
   const sent = request(`${url}/stream-chat`, {
     method: "POST",
@@ -31,6 +35,7 @@ export async function postTurn(url: string, body: object): Promise<number> {
   sent.end(bytes);
   const reply = await received.promise;
   const timeMs = performance.now() - startMs;
-  if (reply !== shortReply) throw new Error(`unexpected reply: ${reply.slice(0, 1000)}`);
+  if (reply !== toBody(shortScript, kind).toString())
+    throw new Error(`unexpected reply: ${reply.slice(0, 1000)}`);
   return timeMs;
 }

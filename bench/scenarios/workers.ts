@@ -9,7 +9,7 @@ import { startForeword } from "../peers/foreword.ts";
 import { listFamily } from "../load/process-usage.ts";
 import { limitProcessors } from "../peers/processors.ts";
 import { onAnyProcessor } from "../peers/processors.ts";
-import { toFigure, toMedian, type Row } from "../report/row.ts";
+import { toFigure, toValue, type Row } from "../report/row.ts";
 import { runLoad } from "../load/run-load.ts";
 import { fast, toWarmUp } from "./stream-scenarios.ts";
 
@@ -60,31 +60,37 @@ export async function runWorkers(context: Context): Promise<readonly Row[]> {
   const database = await openPostgres();
   const { DATABASE_URL: url = "" } = database.variables;
   const yields = new Map<number, Yield[]>(counts.map((count) => [count, []]));
-  for (let round = 1; round <= context.rounds; round += 1) {
+  const { rounds = 3 } = context;
+  for (let round = 1; round <= rounds; round += 1) {
     for (const [count, list] of yields) {
       const found = await measure(context, count, url);
       list.push(found);
       context.say(
-        `workers ${round}/${context.rounds} ${count}: thousand chunks a second ${toFigure(found.thousandChunks)} · CPU µs a chunk ${toFigure(found.cpuUs)}`,
+        `workers ${round}/${rounds} ${count}: thousand chunks a second ${toFigure(found.thousandChunks)} · CPU µs a chunk ${toFigure(found.cpuUs)}`,
       );
     }
   }
   await database.close();
-  const median = (count: number, of: (found: Yield) => number): number =>
-    toMedian((yields.get(count) ?? []).map(of)) ?? Number.NaN;
-  const [one, two] = counts.map((count) => median(count, ({ thousandChunks }) => thousandChunks));
-  const ratio = (two ?? Number.NaN) / (one ?? Number.NaN);
+  const list = (count: number, of: (found: Yield) => number): Row["samples"] => ({
+    "foreword-postgres": (yields.get(count) ?? []).map(of),
+  });
+  const [one, two] = counts.map((count) => list(count, ({ thousandChunks }) => thousandChunks));
+  const toChunks = (samples: Row["samples"] = {}): number => toValue(samples, "foreword-postgres") ?? NaN;
+  const ratio = toChunks(two) / toChunks(one);
   return counts.flatMap((count) => [
     {
       scenario: "workers",
       figure: `thousand chunks a second (${count})`,
-      values: { "foreword-postgres": median(count, ({ thousandChunks }) => thousandChunks) },
-      ...(count === 2 && { ratio, target: { text: `≥ ${leastTimes} × one`, isMet: ratio >= leastTimes } }),
+      samples: list(count, ({ thousandChunks }) => thousandChunks),
+      ...(count === 2 && {
+        ratios: { "foreword-postgres": ratio },
+        targets: [{ text: `≥ ${leastTimes} × one`, isMet: ratio >= leastTimes }],
+      }),
     },
     {
       scenario: "workers",
       figure: `CPU µs a chunk (${count})`,
-      values: { "foreword-postgres": median(count, ({ cpuUs }) => cpuUs) },
+      samples: list(count, ({ cpuUs }) => cpuUs),
     },
   ]);
 }

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ResponseReader } from "../../bench/load/response-reader.ts";
+import { compare } from "../../bench/report/noise.ts";
 import { toBody, toWrites, type BodyKind } from "../../bench/load/script.ts";
 
 const run = promisify(execFile);
@@ -31,13 +32,30 @@ describe("the bench", () => {
     const { stdout } = await run(process.execPath, [main, "--help"]);
     assert.match(
       stdout,
-      /^Usage: npm run bench[^]*relay, paced, first-byte, crowd, open, slow-readers, turns/,
+      /^Usage: npm run bench[^]*--only[^]*--against[^]*\n  relay +\S[^]*\n  cold-crowd +\S[^]*\n  workers +\S/,
     );
-    await assert.rejects(run(process.execPath, [main, "relais"]), /unknown scenario "relais"/);
+    await assert.rejects(run(process.execPath, [main, "--only", "relais"]), /unknown scenario "relais"/);
+    await assert.rejects(run(process.execPath, [main, "relay"]), /name scenarios as --only relay/);
+    await assert.rejects(
+      run(process.execPath, [main, "--against", "/nowhere"]),
+      /--against: \/nowhere has no/,
+    );
     await assert.rejects(
       run(process.execPath, [main, "--peers", "me"]),
       /--peers must be a comma-separated list of raw-passthrough/,
     );
+  });
+});
+
+describe("the comparison with another checkout", () => {
+  test("calls a difference noise or not by the exact probability of ranks, and asks for four rounds", () => {
+    // Of the 70 ways to divide eight ranks, two are as far apart.
+    assert.deepEqual(compare([1, 2, 3, 4], [5, 6, 7, 8]), { chance: 2 / 70, verdict: "beyond noise" });
+    assert.deepEqual(compare([5, 6, 7, 8], [1, 2, 3, 4]), { chance: 2 / 70, verdict: "beyond noise" });
+    assert.deepEqual(compare([1, 2, 3, 5], [4, 6, 7, 8]), { chance: 4 / 70, verdict: "noise" });
+    assert.deepEqual(compare([1, 3, 5, 7], [2, 4, 6, 8]).verdict, "noise");
+    assert.deepEqual(compare([4, 4, 4, 4, 4], [4, 4, 4, 4, 4]), { chance: 1, verdict: "noise" });
+    assert.equal(compare([1, 2, 3], [7, 8, 9]).verdict, "too few rounds");
   });
 });
 

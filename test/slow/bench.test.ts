@@ -1,46 +1,62 @@
 /** A smoke test of the bench: it runs, every body is right, and the table has all columns. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { makeFolder } from "../support/apps/start-app.ts";
 
 const run = promisify(execFile);
-const main = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
-const peers = ["raw-parse", "foreword", "foreword-postgres"];
-const columns = ["scenario", "figure", ...peers, "ratio", "target", "met", "measured"];
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const peers = ["raw-passthrough", "raw-parse", "foreword", "foreword-postgres"];
+const all = [...peers, "against", "against-postgres"];
+const columns = [
+  "scenario",
+  "figure",
+  ...all,
+  "foreword ÷ raw-parse, raw-passthrough",
+  "foreword-postgres ÷ raw-parse, raw-passthrough",
+  "foreword ÷ against",
+  "foreword-postgres ÷ against-postgres",
+  "target",
+  "met",
+  "measured",
+];
 
 describe("the bench", () => {
-  test("runs some peers through its shortest scenarios, with right bodies and a complete table", async () => {
-    const args = ["--smoke", "relay", "first-byte", "--peers", peers.join(",")];
+  test("runs peers and a second checkout through short scenarios, with right bodies and a complete table", async () => {
     const folder = await makeFolder();
-    const env = { PATH: process.env["PATH"], TMPDIR: folder.path };
+    const [temporary, json] = [join(folder.path, "tmp"), join(folder.path, "figures.json")];
+    await mkdir(temporary);
+    const args = ["--smoke", "--only", "relay,instant,turns", "--peers", peers.join(",")];
+    const more = ["--against", root, "--json", json];
+    const env = { PATH: process.env["PATH"], TMPDIR: temporary };
     // It fails if a body is wrong.
-    const { stdout, stderr } = await run(process.execPath, [main, ...args], { env });
-    assert.deepEqual(await readdir(folder.path), [], "it leaves no folder behind");
+    const { stdout } = await run(process.execPath, [join(root, "bench/main.ts"), ...args, ...more], { env });
+    assert.deepEqual(await readdir(temporary), [], "it leaves no folder behind");
+    const report = JSON.parse(await readFile(json, "utf8"));
     await folder.remove();
-    const lines = stdout.trim().split("\n");
-    const cells = lines.map((line) => line.split(" | ").map((cell) => cell.replaceAll("|", "").trim()));
-    assert.deepEqual(cells[0], columns);
-    const rows = cells.slice(2);
-    assert.deepEqual(Array.from(new Set(rows.map(([scenario]) => scenario))), ["relay", "first-byte"]);
-    for (const row of rows) {
-      assert.equal(row.length, columns.length, row.join());
-      for (const value of row.slice(2, 2 + peers.length)) assert.match(value, /^-?[\d,.]+$/, row.join());
+    const cells = stdout
+      .split("\n")
+      .filter((line) => line.startsWith("| "))
+      .map((line) => line.slice(2, -2).split(" | "));
+    const [head, ...lines] = cells.map((row) => row.map((cell) => cell.trim()));
+    assert.deepEqual(head, columns);
+    const rows = lines.map((row) => Object.fromEntries(row.map((cell, at) => [columns[at] ?? "", cell])));
+    assert.deepEqual(Array.from(new Set(rows.map((row) => row["scenario"]))), ["relay", "instant", "turns"]);
+    for (const row of rows.filter(({ figure }) => /^CPU µs a (chunk|turn)( \(|$)/.test(figure ?? ""))) {
+      const isOnPostgrest = row["figure"]?.includes("(PostgREST)") === true;
+      for (const peer of isOnPostgrest ? ["foreword-postgres", "against-postgres"] : all)
+        assert.match(row[peer] ?? "", /^[\d,.]+$/, `${row["figure"]} ${peer}`);
+      assert.match(row["foreword-postgres ÷ against-postgres"] ?? "", /^[\d,.]+ ×, too few rounds$/);
     }
-    const targets = rows
-      .map((row) => ({ scenario: row[0], ratio: row.at(-4), target: row.at(-3), met: row.at(-2) }))
-      .filter(({ target }) => target !== "");
-    assert.deepEqual(
-      targets.map(({ scenario, target }) => [scenario, target]),
-      [
-        ["relay", "≤ 0.8 × raw-parse"],
-        ["first-byte", "≤ 2.5 × raw-parse"],
-      ],
-      stderr,
-    );
-    for (const { ratio, met } of targets) assert.match(`${ratio} ${met}`, /^-?[\d,.]+ × [✓✗]$/, stderr);
+    const relay = rows.find((row) => row["figure"] === "CPU µs a chunk");
+    assert.equal(relay?.["target"], "foreword ≤ 1.2 × raw-parse; foreword-postgres ≤ 0.65 × raw-parse");
+    assert.match(relay?.["met"] ?? "", /^[✓✗] [✓✗]$/);
+    assert.match(relay?.["foreword ÷ raw-parse, raw-passthrough"] ?? "", /^[\d.]+ ×, [\d.]+ ×$/);
+    assert.equal(report.rows.length, rows.length);
+    assert.equal(report.rows[0].samples["against-postgres"].length, 1);
   });
 });
