@@ -5,27 +5,13 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { variableNames } from "../src/config/variables.ts";
 import { errorTable } from "../src/base/error-table.ts";
+import { readPageProse, toAnchors } from "./support/docs/anchors.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
-/** A page without its code blocks. */
-const readProse = (page: string): string => read(page).replaceAll(/^```[^]*?^```$/gm, "");
 const pages = globSync(["*.md", "docs/*.md", "bench/*.md", "findings/*.md", "packages/*/*.md"], {
   cwd: root,
 });
-
-/** The anchors of a page's headings, as GitHub makes them. */
-function toAnchors(page: string): ReadonlySet<string> {
-  const headings = Array.from(readProse(page).matchAll(/^#+ (.*)$/gm), ([, heading = ""]) => heading);
-  return new Set(
-    headings.map((text) =>
-      text
-        .toLowerCase()
-        .replaceAll(/[^\w\- ]/g, "")
-        .replaceAll(" ", "-"),
-    ),
-  );
-}
 
 describe("the docs", () => {
   test("list every error code with its status, and no other", () => {
@@ -49,7 +35,7 @@ describe("the docs", () => {
 
   test("name only files that exist", () => {
     for (const page of pages.filter((name) => name !== "CHANGELOG.md"))
-      for (const [, path = ""] of readProse(page).matchAll(
+      for (const [, path = ""] of readPageProse(page).matchAll(
         /`((?:\.?[\w-]+\/)+[\w.-]+\.(?:ts|sql)|(?:[\w-]+\/)+)`/g,
       ))
         assert.ok(
@@ -60,7 +46,7 @@ describe("the docs", () => {
 
   test("link only to files and headings that exist", () => {
     for (const page of pages)
-      for (const [link, path = "", anchor] of readProse(page).matchAll(
+      for (const [link, path = "", anchor] of readPageProse(page).matchAll(
         /\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)/g,
       )) {
         const target = path === "" ? page : join(dirname(page), path);

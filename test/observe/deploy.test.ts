@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { readAlerts } from "../support/docs/alerts.ts";
+import { toAnchors } from "../support/docs/anchors.ts";
 import { findMetric, isMetricName, metricNames } from "../../src/observe/metrics/metric-table.ts";
 
 const folder = join(import.meta.dirname, "../../deploy");
@@ -33,17 +35,6 @@ function readDashboard(): readonly Query[] {
       expr,
       shown: Array.from(legendFormat.matchAll(/\{\{\s*(\w+)\s*\}\}/g), ([, label = ""]) => label),
     }));
-}
-
-/** Each rule has its expression in one line. */
-function readAlerts(): readonly Query[] {
-  const rules = readFileSync(join(folder, "prometheus/alerts.yaml"), "utf8")
-    .split(/^ +- alert: /m)
-    .slice(1);
-  return rules.map((rule) => {
-    const [, expr = ""] = /^ +expr: (?![>|"'])(.+)$/m.exec(rule) ?? [];
-    return { expr, shown: Array.from(rule.matchAll(/\$labels\.(\w+)/g), ([, label = ""]) => label) };
-  });
 }
 
 /** Returns the metrics in a query with all labels that their series have. */
@@ -95,6 +86,14 @@ describe("deploy/", () => {
     const alerts = readAlerts();
     assert.ok(alerts.length >= 15);
     for (const query of alerts) check(query);
+  });
+
+  test("has alerts that each name a section of the docs that exists", () => {
+    for (const { name, runbook } of readAlerts()) {
+      const [page = "", anchor = ""] = runbook.split("#");
+      assert.match(page, /^docs\/\w+\.md$/, name);
+      assert.ok(toAnchors(page).has(anchor), `${name} names ${runbook}`);
+    }
   });
 
   test("is refused with a metric, a label or a legend that does not exist", () => {

@@ -173,12 +173,13 @@ export class ScriptedModel {
   }
 
   /**
-   * Starts it on a free port with the short reply and no calls; it can be started again after {@link close}.
+   * Starts it with the short reply and no calls; it can be started again after {@link close}.
+   * @param port by default a free one.
    */
-  async start(): Promise<this> {
+  async start(port = 0): Promise<this> {
     this.script = sayHello;
     this.calls.length = 0;
-    this.#server.listen(0, "127.0.0.1");
+    this.#server.listen(port, "127.0.0.1");
     await once(this.#server, "listening");
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
