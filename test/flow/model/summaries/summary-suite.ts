@@ -217,7 +217,9 @@ export function runSummarySuite(
       await talk.ask("Another way: what is a buoy?", early);
       assert.equal(findSentSummary(summaries.newest), undefined);
       await askUntilSent(talk);
-      const material = materialOf(summaries.calls[count] ?? assert.fail());
+      // The path before may have got a second summary meanwhile.
+      const materials = summaries.calls.slice(count).map(materialOf);
+      const material = materials.find((text) => text.includes("Another way")) ?? assert.fail();
       assert.match(material, /Question 2: [^]*Another way/);
       assert.doesNotMatch(material, /Question [34]:/);
     });
