@@ -6,6 +6,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { mebibyte } from "../../../base/sizes.ts";
 import { leavesSessionIntact } from "../sql-failure.ts";
 import { loadSchema, type TableNames } from "../../schema/schema.ts";
+import type { CallOutcome, WorkerCall } from "./pglite.ts";
 
 /** The log size that triggers a checkpoint, on a busy and on an idle database. */
 const maxLogBytes = 32 * mebibyte;
@@ -65,13 +66,32 @@ export class PgliteSession {
     return new PgliteSession(options, await openPglite(options));
   }
 
-  /** Resolves with a function's result as JSON. */
-  async call(name: string, argument: string): Promise<string> {
+  /**
+   * Makes calls in their order. Several are first made as one statement; if one of them fails, nothing of it
+   * is kept, and each is made alone. Never rejects.
+   */
+  async run(calls: readonly WorkerCall[]): Promise<readonly CallOutcome[]> {
+    if (calls.length > 1) {
+      const results = await this.#use((database) => callTogether(database, calls)).catch(() => undefined);
+      if (results !== undefined) return results.map((result) => ({ result }));
+    }
+    const outcomes: CallOutcome[] = [];
+    for (const call of calls)
+      outcomes.push(
+        await this.#use((database) => callFunction(database, call)).then(
+          (result) => ({ result }),
+          toSessionFailure,
+        ),
+      );
+    return outcomes;
+  }
+
+  async #use<Result>(work: (database: PGlite) => Promise<Result>): Promise<Result> {
     this.#openCalls += 1;
     clearTimeout(this.#idleTimer);
     try {
       const database = await this.#get();
-      return await callFunction(database, name, argument).catch(async (error: unknown) => {
+      return await work(database).catch(async (error: unknown) => {
         if (!isOfCall(error)) await this.#check(database);
         throw error;
       });
@@ -173,12 +193,25 @@ async function applySchema(database: PGlite, { tables, hasVectors }: SessionOpti
   await database.exec(`comment on function public.chat_describe_schema(jsonb) is '${digest}'`);
 }
 
-async function callFunction(database: PGlite, name: string, argument: string): Promise<string> {
+/** Resolves with a function's result as JSON. */
+async function callFunction(database: PGlite, { name, argument }: WorkerCall): Promise<string> {
   const { rows } = await database.query<{ result: string }>(
     `select public.${name}($1::jsonb)::text as result`,
     [argument],
   );
   return rows[0]?.result ?? "null";
+}
+
+/** Resolves with the result of each call. One statement runs them in their order, each sees those before. */
+async function callTogether(database: PGlite, calls: readonly WorkerCall[]): Promise<readonly string[]> {
+  const names = [...new Set(calls.map(({ name }) => name))];
+  const cases = names.map((name) => `when '${name}' then public.${name}(call -> 'argument')`);
+  const list = calls.map(({ name, argument }) => `{"name":"${name}","argument":${argument}}`);
+  const { rows } = await database.query<{ result: string | null }>(
+    `select (case call ->> 'name' ${cases.join(" ")} end)::text as result from jsonb_array_elements($1::jsonb) call`,
+    [`[${list.join(",")}]`],
+  );
+  return rows.map(({ result }) => result ?? "null");
 }
 
 /** Whether a failure is a refusal of this very call, which leaves the session intact. */

@@ -16,11 +16,8 @@ try {
       void session.close().finally(() => parentPort?.close());
       return;
     }
-    const { id, name, argument } = message;
-    session.call(name, argument).then(
-      (result) => post({ type: "result", id, result }),
-      (error: unknown) => post({ type: "failure", id, ...toSessionFailure(error) }),
-    );
+    const { id, calls } = message;
+    void session.run(calls).then((outcomes) => post({ type: "outcomes", id, outcomes }));
   });
   post({ type: "ready" });
 } catch (error) {

@@ -10,8 +10,10 @@ import type { JsonObject } from "../../../base/json.ts";
 import { callDeadlineMs, toArgument, type Database, type FunctionName } from "../database.ts";
 import { lockFolder, type FolderLock } from "../../data-folder.ts";
 import type { TableNames } from "../../schema/schema.ts";
-import { Semaphore, type PoolState } from "../../../base/semaphore.ts";
+import type { PoolState } from "../../../base/semaphore.ts";
 import { toStoreFailure } from "../sql-failure.ts";
+import { CallQueue } from "./call-queue.ts";
+import type { SessionFailure } from "./pglite-session.ts";
 
 /** How the database is opened. */
 export interface PgliteOptions {
@@ -25,21 +27,25 @@ export interface WorkerData extends PgliteOptions {
   readonly folder: string;
 }
 
-/** A message to the thread. */
-export type WorkerRequest =
-  | "close"
-  | { readonly id: number; readonly name: FunctionName; readonly argument: string };
+/** A call as the thread gets it. */
+export interface WorkerCall {
+  readonly name: FunctionName;
+  readonly argument: string;
+}
+
+/** The outcome of a call: its result, or why it failed. */
+export type CallOutcome = { readonly result: string } | SessionFailure;
+
+/** A message to the thread: calls to make in this order. */
+export type WorkerRequest = "close" | { readonly id: number; readonly calls: readonly WorkerCall[] };
 
 /** A message from the thread. */
 export type WorkerReply =
   | { readonly type: "ready" }
   /** It cannot be opened; the code is a SQLSTATE, or empty. */
   | { readonly type: "broken"; readonly code: string; readonly message: string }
-  | { readonly type: "result"; readonly id: number; readonly result: string }
-  | { readonly type: "failure"; readonly id: number; readonly code: string; readonly message: string };
-
-/** How many calls the thread holds: the current one, and the next. Each exists twice, as JSON. */
-const maxCalls = 2;
+  /** One outcome for each call. */
+  | { readonly type: "outcomes"; readonly id: number; readonly outcomes: readonly CallOutcome[] };
 
 const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.meta.url);
 
@@ -49,9 +55,7 @@ export class PgliteDatabase implements Database {
   readonly #worker: Worker;
   readonly #lock: FolderLock;
   readonly #clock: Clock;
-  readonly #semaphore = new Semaphore(maxCalls);
-  readonly #calls = new Map<number, PromiseWithResolvers<string>>();
-  #lastId = 0;
+  readonly #calls: CallQueue;
   #isClosed = false;
 
   private constructor(worker: Worker, lock: FolderLock, clock: Clock, opened: Promise<void>) {
@@ -59,6 +63,7 @@ export class PgliteDatabase implements Database {
     this.#lock = lock;
     this.#clock = clock;
     this.opened = opened;
+    this.#calls = new CallQueue((request) => this.#worker.postMessage(request));
   }
 
   /**
@@ -87,29 +92,15 @@ export class PgliteDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     await this.opened;
-    let isLate = false;
-    const work = this.#semaphore.run(async () => {
-      if (this.#isClosed || isLate)
-        throw new AppError("store_unavailable", "the embedded database is closed");
-      return await this.#ask(name, JSON.stringify(toArgument(argument, caller, version)));
-    });
-    const text = await withDeadline(this.#clock, work, callDeadlineMs, () => (isLate = true));
+    if (this.#isClosed) throw new AppError("store_unavailable", "the embedded database is closed");
+    const call = this.#calls.add(name, () => JSON.stringify(toArgument(argument, caller, version)));
+    const text = await withDeadline(this.#clock, call.result, callDeadlineMs, call.abandon);
     const result: unknown = JSON.parse(text);
     return result;
   }
 
   get pool(): PoolState {
-    return this.#semaphore.state;
-  }
-
-  async #ask(name: FunctionName, argument: string): Promise<string> {
-    this.#lastId += 1;
-    const id = this.#lastId;
-    const response = Promise.withResolvers<string>();
-    this.#calls.set(id, response);
-    const request: WorkerRequest = { id, name, argument };
-    this.#worker.postMessage(request);
-    return await response.promise.finally(() => this.#calls.delete(id));
+    return this.#calls.state;
   }
 
   async close(): Promise<void> {
@@ -127,10 +118,8 @@ export class PgliteDatabase implements Database {
         return opened.resolve();
       case "broken":
         return this.#break(toStoreFailure(reply.code, reply.message), opened);
-      case "result":
-        return this.#calls.get(reply.id)?.resolve(reply.result);
-      case "failure":
-        return this.#calls.get(reply.id)?.reject(toStoreFailure(reply.code, reply.message));
+      case "outcomes":
+        return this.#calls.settle(reply.id, reply.outcomes);
     }
   }
 
@@ -150,6 +139,6 @@ export class PgliteDatabase implements Database {
           },
         );
     opened.reject(error);
-    for (const response of this.#calls.values()) response.reject(error);
+    this.#calls.close(error);
   }
 }
