@@ -1209,17 +1209,18 @@ begin
       then
         v_found := foreword.match_below(p_conversation_id, v_parent, v_item.message);
       end if;
-      if v_found is null and exists (
-        select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid
-          and t.status in ('running', 'waiting')
-      ) then
-        -- A reply in progress.
-        v_found := public.chat_hold_reply(jsonb_build_object(
-          'conversation_id', p_conversation_id, 'turn_id', v_item.message ->> 'sent_id', 'parent_id',
-            v_parent,
-          'content', v_item.content, 'metadata', v_item.metadata, 'digest', v_item.digests[1], 'created_at',
-            v_time));
-        v_time := v_time + interval '1 microsecond';
+      if v_found is null and v_item.message ->> 'sent_id' is not null then
+        if exists (select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid
+          and t.status in ('running', 'waiting'))
+        then
+          -- A reply in progress.
+          v_found := public.chat_hold_reply(jsonb_build_object(
+            'conversation_id', p_conversation_id, 'turn_id', v_item.message ->> 'sent_id', 'parent_id',
+              v_parent,
+            'content', v_item.content, 'metadata', v_item.metadata, 'digest', v_item.digests[1], 'created_at',
+              v_time));
+          v_time := v_time + interval '1 microsecond';
+        end if;
       end if;
       if v_found is null and v_continues and v_item.role = 'user' then
         -- Sent before its client knew of the reply to its message before: it follows that reply.
@@ -1268,9 +1269,11 @@ begin
           v_item.message ->> 'status', v_digest, v_time
         );
       v_parent := (v_item.message ->> 'id')::uuid;
-      update public.messages set metadata = foreword.to_object(metadata)
-        || jsonb_build_object('superseded_by', v_parent)
-        where id = v_earlier.id and not metadata ? 'superseded_by';
+      if v_earlier.id is not null then
+        update public.messages set metadata = foreword.to_object(metadata)
+          || jsonb_build_object('superseded_by', v_parent)
+          where id = v_earlier.id and not metadata ? 'superseded_by';
+      end if;
       v_time := v_time + interval '1 microsecond';
     end if;
   end loop;
