@@ -162,20 +162,22 @@ describe("foreword documents", { timeout: 120_000 }, () => {
     await stalling.close();
   });
 
-  test("asks again for what is read when a connection is lost, and says what is stored when no more can be", async () => {
+  test("asks again for what is read when a connection is lost or a proxy does not reach the server, and says what is stored when no more can be", async () => {
     await write("one.txt", "One.\n");
     await write("two.txt", "Two.\n");
     const asked: string[] = [];
     const restarting = await serve((request, response) => {
       request.resume();
       asked.push(`${request.method}`);
-      if (asked.length === 2 || asked.length === 5) return void response.destroy();
+      if (asked.length === 2 || asked.length === 6) return void response.destroy();
+      if (asked.length === 3)
+        return void response.writeHead(502, { "content-type": "text/html" }).end("<h1>");
       response.end(documentJson(request.method === "GET" ? "ready" : "waiting"));
     });
     const more = { FOREWORD_URL: restarting.url };
     const read = await run(randomUUID(), ["add", "one.txt", "-k", "k"], more);
     assert.deepEqual([read.code, read.stdout, read.stderr], [0, "read    one.txt  0 passages\n", ""]);
-    assert.deepEqual(asked, ["POST", "GET", "GET"]);
+    assert.deepEqual(asked, ["POST", "GET", "GET", "GET"]);
     const stopped = await run(randomUUID(), ["add", "one.txt", "two.txt", "-k", "k", "--json"], more);
     assert.equal(stopped.code, 1);
     const { file, error, document } = Line.parse(JSON.parse(stopped.stdout));

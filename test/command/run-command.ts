@@ -46,6 +46,11 @@ export class RunningCommand {
     });
   }
 
+  /** Of its process; `undefined` if that could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** Resolves with the first match in its error output. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {

@@ -1,6 +1,7 @@
 /** Documents whose reader is killed: another process reads them, and no passage is lost or doubled. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { z } from "zod";
 import { Replica } from "../support/apps/replica.ts";
@@ -80,4 +81,31 @@ describe("a document", { timeout: 180_000 }, () => {
     while ((await read(second, `/documents/${id}?userId=${userId}`)).state === "waiting");
     assert.equal((await read(second, `/documents/${id}?userId=${userId}`)).state, "ready");
   });
+
+  test("whose reading process is killed is read from its start once more, by the same server", async (context) => {
+    const server = await Replica.start(toVariables(model, undefined, { CHAT_STORE_ENABLED: "true" }));
+    context.after(() => server.close());
+    const lines = Array.from({ length: 12_000 }, (_, index) => `Line ${index} of a long document. `);
+    const response = await fetch(`${server.url}/knowledge-bases/k/documents`, {
+      method: "POST",
+      body: lines.join(""),
+    });
+    const { id } = Document.parse(await response.json());
+    while ((await read(server, `/documents/${id}`)).passages < 10);
+    for (const pid of listReadingProcesses(server.pid)) process.kill(pid, "SIGKILL");
+    while ((await read(server, `/documents/${id}`)).state === "waiting");
+    const { state, passages } = await read(server, `/documents/${id}`);
+    assert.equal(state, "ready");
+    assert.ok(passages > 100, `${passages} passages`);
+  });
 });
+
+/** Returns the processes of a server that start the readers of documents. */
+function listReadingProcesses(pid: number): readonly number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
+  const found = children.filter((child) =>
+    readFileSync(`/proc/${child}/cmdline`, "utf8").includes("documents/process"),
+  );
+  assert.equal(found.length, 1);
+  return found;
+}

@@ -79,6 +79,8 @@ const defaultRetrySeconds = 5;
  */
 const away = { longestMs: 60_000, firstPauseMs: 250, longestPauseMs: 5_000 };
 const pageLimit = 100;
+/** Statuses by which a proxy says that it does not reach the server. */
+const awayStatuses: ReadonlySet<number> = new Set([502, 504]);
 /** Statuses that have nothing to do with the document of a request. */
 const lastingStatuses: ReadonlySet<number> = new Set([401, 403, 405]);
 
@@ -183,14 +185,17 @@ export class ServerClient {
 
   async #sendUntilReached(path: string, sent: Sent): Promise<ReadResponse> {
     const startMs = performance.now();
+    const mayBeBack = (): boolean =>
+      sent.method === "GET" && this.#hasResponded && performance.now() - startMs < away.longestMs;
     for (let pauseMs = away.firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, away.longestPauseMs)) {
       try {
         const response = await this.#send(path, sent);
-        this.#hasResponded = true;
-        return response;
+        if (!awayStatuses.has(response.status) || !mayBeBack()) {
+          this.#hasResponded = true;
+          return response;
+        }
       } catch (error) {
-        const mayBeBack = this.#hasResponded && performance.now() - startMs < away.longestMs;
-        if (sent.method !== "GET" || !mayBeBack || !(error instanceof ServerProblem)) throw error;
+        if (!mayBeBack() || !(error instanceof ServerProblem)) throw error;
       }
       await setTimeout(pauseMs, undefined, { signal: this.#signal });
     }

@@ -48,7 +48,12 @@ const childFile = fileURLToPath(
   new URL(`./child/document-child${extname(import.meta.url)}`, import.meta.url),
 );
 
-/** Reads a document, by {@link readDocument} or as it does. */
+/** What read the document has ended, for no reason that is known to lie in the document. */
+export class ReaderLost extends Error {
+  override readonly name = "ReaderLost";
+}
+
+/** Reads a document, by {@link readDocument} or as it does; may also reject with a {@link ReaderLost}. */
 export type ReadDocument = typeof readDocument;
 
 /**

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { toAppError } from "../../base/errors.ts";
 import { documentTypes, type DocumentLimits } from "../../grounding/documents/document.ts";
-import type { ReadDocument } from "../../grounding/documents/read-document.ts";
+import { ReaderLost, type ReadDocument } from "../../grounding/documents/read-document.ts";
 import type { AttachmentRows } from "../../store/attachments/attachment-rows.ts";
 import type { Observer } from "../../turn/observer.ts";
 import { toBatches, type PassageBatch } from "./passage-batches.ts";
@@ -21,6 +21,8 @@ import { BackgroundWork, type WorkResult } from "../background-work.ts";
 const idleMs = { first: 3_300, most: 60_000 };
 /** How often a document may be taken to be read: a server may end while it reads. */
 const maxAttempts = 5;
+/** How often it is read from its start in one attempt, if what reads it ends. */
+const maxReaders = 3;
 
 const unreadable: ReadingEnd = { state: "failed", errorCode: "document_unreadable" };
 const nothingRead: ReadingProgress = { pagesRead: 0, pages: undefined, passages: 0, words: 0 };
@@ -133,14 +135,17 @@ export class DocumentReading {
 
   /** Resolves with how the reading ends; `undefined` if it is not this process's any more. */
   async #readPages(
-    { document, leaseId, bytes }: Reading,
-    { signal, closing }: { readonly signal: AbortSignal; readonly closing: AbortSignal },
+    reading: Reading,
+    signals: { readonly signal: AbortSignal; readonly closing: AbortSignal },
     onProgress: (progress: ReadingProgress) => void,
+    readers = 1,
   ): Promise<ReadingEnd | undefined> {
+    const { document, leaseId, bytes } = reading;
     const { limits, readDocument } = this.#options;
     if (bytes === undefined) return unreadable;
     const { name, knowledgeBaseId } = document;
     const type = documentTypes.find((known) => known === document.type);
+    const { signal, closing } = signals;
     const batches = toBatches(readDocument({ bytes, type, name }, limits, signal), knowledgeBaseId);
     try {
       for (;;) {
@@ -156,7 +161,10 @@ export class DocumentReading {
       }
     } catch (error) {
       if (closing.aborted) return { state: "waiting" };
-      return signal.aborted ? undefined : this.#toEnd(error);
+      if (signal.aborted) return undefined;
+      if (error instanceof ReaderLost && readers < maxReaders)
+        return await this.#readPages(reading, signals, onProgress, readers + 1);
+      return this.#toEnd(error);
     } finally {
       await batches.return(nothingRead);
     }

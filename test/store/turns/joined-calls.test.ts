@@ -24,7 +24,9 @@ describe("turns that begin at the same time on the embedded database", { timeout
   test("are stored once each and in full, and a refused write spoils no other", async () => {
     const texts = Array.from({ length: 60 }, (_, place) => (place % 20 === 7 ? "Refuse me" : `Hi ${place}`));
     const chats = texts.map((text) => ({ text, userId: randomUUID() }));
-    const answers = await Promise.all(chats.map(async ({ text, userId }) => await app.chat(text, { userId })));
+    const answers = await Promise.all(
+      chats.map(async ({ text, userId }) => await app.chat(text, { userId })),
+    );
     assert.ok(answers.every(({ status, isComplete }) => status === 200 && isComplete));
     for (const { text, userId } of chats) {
       const list = await app.get(`/conversations?userId=${userId}`);

@@ -53,6 +53,11 @@ export class Replica {
     return replica;
   }
 
+  /** Of the server's process. */
+  get pid(): number {
+    return this.#command?.pid ?? 0;
+  }
+
   /** Starts it again after its end, with the same data and variables; resolves once it listens. */
   async restart(): Promise<void> {
     await this.#command?.exit();

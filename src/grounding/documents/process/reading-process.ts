@@ -7,7 +7,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../../base/errors.ts";
 import type { DocumentLimits, DocumentPage } from "../document.ts";
-import type { DocumentSource, ReadDocument } from "../read-document.ts";
+import { ReaderLost, type DocumentSource, type ReadDocument } from "../read-document.ts";
 import { ReadingResponse, type ReadingRequest } from "./messages.ts";
 
 /** How many bytes of a document are sent at once. */
@@ -62,6 +62,9 @@ export class ReadingProcess {
         if (page === undefined) return;
         yield { ...page, number: page.number, of: page.of };
       }
+    } catch (error) {
+      if (child.connected || signal.aborted || error instanceof AppError) throw error;
+      throw new ReaderLost("the reading process has ended", { cause: error });
     } finally {
       signal.removeEventListener("abort", abort);
       this.#waiting.delete(id);
@@ -83,7 +86,7 @@ export class ReadingProcess {
     });
     const end = (error?: Error): void => {
       if (this.#child === child) this.#child = undefined;
-      const cause = new Error("the reading process has ended", { cause: error });
+      const cause = new ReaderLost("the reading process has ended", { cause: error });
       for (const waiting of this.#waiting.values()) if (waiting.child === child) waiting.reject(cause);
     };
     child.once("error", end).once("exit", () => end());
