@@ -38,7 +38,7 @@ describe("turns that begin at the same time on the embedded database", { timeout
 });
 
 describe("calls of the embedded database", () => {
-  test("are sent in their order: begins and ends that wait as one list of at most 16, all others alone", async () => {
+  test("are sent in their order: begins and ends that wait as one list of at most 12, all others alone", async () => {
     const sent: Exclude<WorkerRequest, "close">[] = [];
     const queue = new CallQueue((request) => {
       if (request !== "close") sent.push(request);
@@ -60,15 +60,15 @@ describe("calls of the embedded database", () => {
       const { id, calls } = sent[place] ?? { id: 0, calls: [] };
       queue.settle(
         id,
-        calls.map(({ name }, index) => (index === 15 ? { code: "23514", message: name } : { result: name })),
+        calls.map(({ name }, index) => (index === 11 ? { code: "23514", message: name } : { result: name })),
       );
     }
     assert.deepEqual(
       sent.map(({ calls }) => calls.length),
-      [1, 1, 16, 16, 8, 1, 1, 1],
+      [1, 1, 12, 12, 12, 4, 1, 1, 1],
     );
     const settled = await Promise.allSettled(results);
-    assert.equal(settled.filter(({ status }) => status === "rejected").length, 2);
+    assert.equal(settled.filter(({ status }) => status === "rejected").length, 3);
     assert.deepEqual(queue.state, { max: 2, available: 2, waiting: 0 });
   });
 });

@@ -8,7 +8,7 @@ import type { CallOutcome, WorkerCall, WorkerRequest } from "./pglite.ts";
 /** How many lists of calls the thread holds: the current one, and the next. */
 const maxLists = 2;
 /** The bounds of a list, which holds up the calls behind it. */
-const maxListCalls = 16;
+const maxListCalls = 12;
 const maxListCharacters = 262_144;
 
 /** Small writes of turns: those that wait together are made together, which costs about half as much. */
