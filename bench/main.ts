@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { cleanUp, nextSignal } from "./clean-up.ts";
 import { startUpstream, type Context } from "./scenarios/context.ts";
 import { parseOptions, toHelp, type Options } from "./options.ts";
+import { findInstalled } from "./peers/installed.ts";
 import { peerNames } from "./peers/peers.ts";
 import { leavePeerProcessor } from "./peers/processors.ts";
 import { describeProfiles } from "./report/profile.ts";
@@ -18,6 +19,8 @@ function say(line: string): void {
 }
 
 async function runAll(options: Options): Promise<readonly Row[]> {
+  // If this fails, it should do so before anything is measured.
+  for (const peer of options.peers) if (peer === "mastra") await findInstalled(peer);
   const upstream = await startUpstream();
   const context: Context = { ...options, upstreamUrl: upstream.url, say };
   const rows: Row[] = [];

@@ -1,7 +1,10 @@
 /** The measured servers, and how each is started. */
+import { join } from "node:path";
 import { openPostgres, type BenchDatabase } from "./databases.ts";
 import { ownCheckout, type Checkout } from "./checkout.ts";
 import { startForeword, type RunningServer } from "./foreword.ts";
+import { makeTemporaryFolder } from "../clean-up.ts";
+import { findInstalled } from "./installed.ts";
 import { Program, toPath } from "../program.ts";
 import type { BodyKind } from "../load/script.ts";
 
@@ -11,6 +14,7 @@ export const peerNames = [
   "raw-parse",
   "fastify-openai",
   "ai-sdk",
+  "mastra",
   "foreword",
   "foreword-postgres",
 ] as const;
@@ -37,6 +41,7 @@ export function toBodyKind(peer: PeerName): BodyKind {
     case "raw-parse":
     case "fastify-openai":
     case "ai-sdk":
+    case "mastra":
       return "text";
     case "foreword":
     case "foreword-postgres":
@@ -98,11 +103,18 @@ export async function startPeer(peer: PeerName, options: PeerOptions): Promise<R
     const checkout = toCheckout(peer, against);
     return await startForeword({ upstreamUrl, prefix, nodeOptions, checkout, variables });
   }
+  const file = peer === "mastra" ? join(await findInstalled(peer), "main.ts") : toPath(`peers/${peer}.ts`);
+  const folder = await makeTemporaryFolder();
   const program = new Program({
-    args: [toPath(`peers/${peer}.ts`)],
+    args: [file],
     prefix,
     nodeOptions,
-    variables: { UPSTREAM_URL: `${upstreamUrl}/v1`, NODE_ENV: "production" },
+    variables: { UPSTREAM_URL: `${upstreamUrl}/v1`, NODE_ENV: "production", MASTRA_TELEMETRY_DISABLED: "1" },
+    folder: folder.path,
   });
-  return { url: await program.listening(), program, close: () => program.kill() };
+  const close = async (): Promise<void> => {
+    await program.kill();
+    await folder.remove();
+  };
+  return { url: await program.listening(), program, close };
 }

@@ -29,7 +29,7 @@ const words = "as long as most messages of a talk are, with some naïve “quote
 /** Bodies of about `sizeBytes`, by what fills them. */
 const bodies: Readonly<Record<string, (sizeBytes: number) => object>> = {
   "a chat of long messages": (sizeBytes) => {
-    const text = words.repeat(Math.floor(10_000 / words.length));
+    const text = words.repeat(Math.floor(100_000 / words.length));
     const count = Math.floor(sizeBytes / (Buffer.byteLength(text) + 40));
     const earlier = Array.from({ length: count - (count % 2) }, (_, index) => ({
       sender: index % 2 === 0 ? "user" : "assistant",

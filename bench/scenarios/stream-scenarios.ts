@@ -100,6 +100,7 @@ function toOpen(wanted: number, isSmoke: boolean): StreamScenario {
       ...onBoth("streams cut", 0),
       ...onBoth("first byte p99, ms", 1.5, "yardstick"),
     ],
+    variables: { LIMIT_CONNECTIONS: `${wanted + 1000}` },
     isOneRound: true,
   };
 }
