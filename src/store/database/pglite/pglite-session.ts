@@ -1,4 +1,7 @@
-/** A PGlite session on a folder: checkpoints its log between calls, and reopens after a full disk. */
+/**
+ * A PGlite session on a folder: checkpoints its log and frees dead rows between calls, and reopens after a
+ * full disk.
+ */
 import { hash } from "node:crypto";
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -29,6 +32,12 @@ const startParams = [
   ...PGlite.defaultStartParams,
   ...["shared_buffers=32MB", "min_wal_size=32MB", "max_wal_size=48MB"].flatMap((setting) => ["-c", setting]),
 ];
+
+/**
+ * Frees the space of dead rows in the tables whose rows come and go, or are counts that change with each turn:
+ * they would grow for ever, as PGlite has no second process that does so. They are small.
+ */
+const vacuumSql = "vacuum public.turn_pieces, public.turn_waits, public.request_counts, public.daily_usage";
 
 const logBytesSql = `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 as bytes from pg_control_checkpoint()`;
 
@@ -142,7 +151,7 @@ export class PgliteSession {
     await Promise.race([database.close().catch(() => {}), delay(soundTimeoutMs)]);
   }
 
-  /** Checkpoints the log if it holds more than `bytes`. Never rejects. */
+  /** Frees dead rows and checkpoints the log, if it holds more than `bytes`. Never rejects. */
   async #checkpoint(bytes: number): Promise<void> {
     const database = this.#database;
     if (database === undefined) return;
@@ -150,6 +159,7 @@ export class PgliteSession {
       const { rows } = await database.query<{ bytes: number }>(logBytesSql);
       const { bavail, bsize } = statfsSync(this.#options.folder);
       if ((rows[0]?.bytes ?? 0) <= bytes || bavail * bsize < minFreeBytes) return;
+      await database.exec(vacuumSql);
       await database.exec("checkpoint");
     } catch {
       await this.#check(database); // it is tried again later
