@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
 import { makeFolder } from "../support/apps/start-app.ts";
 import { scrape } from "../support/clients/prometheus.ts";
 import { RunningCommand } from "./run-command.ts";
@@ -118,7 +118,7 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     assert.equal(command.stderr.match(/models\[0\]\.baseUrl must be a URL/g)?.length, 1, command.stderr);
   });
 
-  test("serve one port in turn; a killed one is replaced; running replies finish before they exit", async () => {
+  test("serve one port in turn; a killed one is replaced; under load all drain: replies in flight end whole, new turns are refused", async () => {
     const { command, address, pids } = await startBoth();
     const [victim = 0, survivor = 0] = pids;
     process.kill(victim, "SIGKILL");
@@ -133,15 +133,23 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     assert.ok(later.has(survivor) && !later.has(victim));
     assert.equal(command.stderr.match(/listening/g)?.length, 1, "the start block is printed once");
 
-    const next = model.nextCall();
-    const reading = chat(address);
-    const call = (await next).text("- p\n---RESPONSE---\n");
+    const calls: ScriptedCall[] = [];
+    const { promise: allCalled, resolve } = Promise.withResolvers<void>();
+    model.script = (call) => {
+      calls.push(call.text("- p\n---RESPONSE---\n"));
+      if (calls.length === 12) resolve();
+    };
+    const replies = Array.from({ length: 12 }, () => chat(address));
+    await allCalled;
     command.kill("SIGTERM");
-    while (!linesOf(command).some(({ msg }) => msg === "stopping")) await command.wrote();
-    call.text("To the end.").finish();
-    assert.equal(await reading, "- p\n---RESPONSE---\nTo the end.");
+    while (linesOf(command).filter(({ msg }) => msg === "stopping").length < 2) await command.wrote();
+    for (let asked = 0; asked < 4; asked += 1) assert.match(await chat(address), /"code":"server_stopping"/);
+    for (const call of calls) call.text("To the end.").finish();
+    assert.deepEqual(new Set(await Promise.all(replies)), new Set(["- p\n---RESPONSE---\nTo the end."]));
     assert.equal(await command.exit(), 0);
     assert.ok(linesOf(command).some(({ msg }) => msg === "all workers have exited"));
+    assert.equal(calls.length, 12, "no turn was started meanwhile");
+    await assert.rejects(chat(address), ({ cause }: Error) => /ECONNREFUSED/.test(String(cause)));
   });
 
   test("are summed up at METRICS_PORT; a frozen one is missing after a second, and no sum ever falls", async () => {
