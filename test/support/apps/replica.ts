@@ -22,7 +22,7 @@ export type TurnState = z.infer<typeof TurnState>;
 export class Replica {
   readonly #variables: Readonly<Record<string, string>>;
   /** The program that runs `foreword`: this build, unless it names another. */
-  readonly #program: readonly string[] | undefined;
+  #program: readonly string[] | undefined;
   readonly #folder: Awaited<ReturnType<typeof makeFolder>>;
   readonly #killAtExit = (): void => this.kill("SIGKILL");
   #command: RunningCommand | undefined;
@@ -65,6 +65,18 @@ export class Replica {
     this.#command = command;
     const [, url = ""] = await command.printed(/listening +(http:\S+)\n/);
     this.#url = url;
+  }
+
+  /**
+   * Replaces it as a deployment does: SIGTERM, its drain, and a start by `program`, or of this build. Rejects
+   * if it did not end by itself with 0.
+   */
+  async replace(program?: readonly string[]): Promise<void> {
+    this.kill("SIGTERM");
+    const code = await this.exit();
+    if (code !== 0) throw new Error(`the replaced server ended with ${String(code)}`);
+    this.#program = program;
+    await this.restart();
   }
 
   get url(): string {
