@@ -36,3 +36,16 @@ export async function makeTemporaryFolder(): Promise<{ readonly path: string; re
   const path = await mkdtemp(join(tmpdir(), "foreword-bench-"));
   return { path, remove: atEnd(() => rm(path, { recursive: true, force: true })) };
 }
+
+/** Runs `main` with the command line, cleans up, and ends the process with its code, or 2 if it fails. */
+export async function runMain(main: (args: readonly string[]) => Promise<number>): Promise<never> {
+  let code = 2;
+  try {
+    code = await main(process.argv.slice(2));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+  }
+  await cleanUp();
+  // Work that an interrupt left unfinished would keep the process alive.
+  process.exit(code);
+}

@@ -1,6 +1,6 @@
 /** `npm run bench`: runs scenarios, prints the table, writes the results, and cleans up. */
 import { writeFileSync } from "node:fs";
-import { cleanUp, nextSignal } from "./clean-up.ts";
+import { nextSignal, runMain } from "./clean-up.ts";
 import { startUpstream, type Context } from "./scenarios/context.ts";
 import { parseOptions, toHelp, type Options } from "./options.ts";
 import { findInstalled } from "./peers/installed.ts";
@@ -76,12 +76,4 @@ async function main(args: readonly string[]): Promise<number> {
   return options.isCheck && isMissed ? 1 : 0;
 }
 
-let code = 2;
-try {
-  code = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-}
-await cleanUp();
-// Work that an interrupt left unfinished would keep the process alive.
-process.exit(code);
+await runMain(main);

@@ -2,13 +2,13 @@
  * Measures the processor time a chunk on every wire, side by side: in each round all wires take a turn on one
  * server, whose rows are in Postgres; prints medians, and ratios to `/v1/chat/completions`.
  */
-import { randomUUID } from "node:crypto";
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { cleanUp } from "./clean-up.ts";
 import { readProcessorTime } from "./load/process-usage.ts";
-import { toBody, toPrompt } from "./load/script.ts";
+import { toPrompt } from "./load/script.ts";
+import { readAnswer, toAnswer, wires, yardstick, type Wire } from "./load/wires.ts";
 import { openPostgres } from "./peers/databases.ts";
 import { startForeword } from "./peers/foreword.ts";
 import { onPeerProcessor } from "./peers/processors.ts";
@@ -24,68 +24,7 @@ const { values } = parseArgs({
 });
 const clients = 32;
 const prompt = toPrompt(fast);
-const [, answer = ""] = toBody(fast, "plan").toString().split("\n---RESPONSE---\n");
-const yardstick = "/v1/chat/completions";
-
-interface Wire {
-  readonly name: string;
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  toRequest(): object;
-  /** Matches each piece of the answer, as JSON; absent for plain text. */
-  readonly piece?: RegExp;
-}
-
-const question = { messages: [{ sender: "user", text: prompt }] };
-const wires: readonly Wire[] = [
-  { name: "plain text", path: "/stream-chat", toRequest: () => question },
-  {
-    name: "typed events",
-    path: "/stream-chat",
-    headers: { accept: "text/event-stream" },
-    toRequest: () => question,
-    piece: /"type":"answer-delta","text":("(?:[^"\\]|\\.)*")/g,
-  },
-  {
-    name: "/api/chat",
-    path: "/api/chat",
-    toRequest: () => ({
-      id: randomUUID(),
-      messages: [{ id: "m", role: "user", parts: [{ type: "text", text: prompt }] }],
-    }),
-    piece: /"type":"text-delta","id":"answer","delta":("(?:[^"\\]|\\.)*")/g,
-  },
-  {
-    name: yardstick,
-    path: yardstick,
-    toRequest: () => ({
-      model: "bench+plan",
-      stream: true,
-      messages: [{ role: "user", content: prompt }],
-    }),
-    piece: /"content":("(?:[^"\\]|\\.)*")/g,
-  },
-  {
-    name: "/v1/responses",
-    path: "/v1/responses",
-    toRequest: () => ({ model: "bench+plan", stream: true, input: prompt }),
-    piece: /"type":"response\.output_text\.delta"[^\n]*?"delta":("(?:[^"\\]|\\.)*")/g,
-  },
-  {
-    name: "/ag-ui",
-    path: "/ag-ui",
-    toRequest: () => ({
-      threadId: randomUUID(),
-      runId: randomUUID(),
-      state: {},
-      messages: [{ id: "u", role: "user", content: prompt }],
-      tools: [],
-      context: [],
-      forwardedProps: {},
-    }),
-    piece: /"type":"TEXT_MESSAGE_CONTENT"[^\n]*?"delta":("(?:[^"\\]|\\.)*")/g,
-  },
-];
+const answer = toAnswer(fast);
 
 /** Posts one turn; resolves with its body. @throws Error for another status. */
 async function post(url: string, { path, headers }: Wire, body: object): Promise<string> {
@@ -107,22 +46,21 @@ async function post(url: string, { path, headers }: Wire, body: object): Promise
 }
 
 /** @throws Error if a wire did not carry the answer. */
-function check({ name, piece }: Wire, body: string): void {
-  const pieces = Array.from(body.matchAll(piece ?? /$^/g), ([, json = '""']) => String(JSON.parse(json)));
-  const said = piece === undefined ? (body.split("\n---RESPONSE---\n")[1] ?? "") : pieces.join("");
-  if (said !== answer) throw new Error(`${name} carried ${JSON.stringify(said.slice(0, 300))}`);
+function check(wire: Wire, body: string): void {
+  const said = readAnswer(wire, body);
+  if (said !== answer) throw new Error(`${wire.name} carried ${JSON.stringify(said.slice(0, 300))}`);
 }
 
 /** Runs turns for `seconds`; resolves with the server's processor time a chunk, in microseconds. */
 async function measure(url: string, pid: number, wire: Wire, seconds: number): Promise<number> {
-  check(wire, await post(url, wire, wire.toRequest()));
+  check(wire, await post(url, wire, wire.toRequest(prompt)));
   const before = readProcessorTime(pid).allMs;
   const endMs = performance.now() + seconds * 1_000;
   let turns = 0;
   await Promise.all(
     Array.from({ length: clients }, async () => {
       while (performance.now() < endMs) {
-        await post(url, wire, wire.toRequest());
+        await post(url, wire, wire.toRequest(prompt));
         turns += 1;
       }
     }),

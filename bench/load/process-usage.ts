@@ -72,8 +72,17 @@ export function readExactTimeMs(pid: number): number {
 
 /** Returns the resident memory of a process and its descendants, in KiB. */
 export function readResidentKib(pid: number): number {
+  return sumStatus(pid, /^VmRSS:\s+(\d+) kB$/m);
+}
+
+/** Returns their resident memory without pages of files and without shared memory, in KiB. */
+export function readPrivateKib(pid: number): number {
+  return sumStatus(pid, /^RssAnon:\s+(\d+) kB$/m);
+}
+
+function sumStatus(pid: number, field: RegExp): number {
   return listFamily(pid)
-    .map((id) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${id}/status`))?.[1] ?? 0))
+    .map((id) => Number(field.exec(read(`/proc/${id}/status`))?.[1] ?? 0))
     .reduce((sum, kib) => sum + kib, 0);
 }
 
