@@ -1,4 +1,4 @@
-/** Scenario: turns with a body of 20 MiB; how long the event loop is held, and memory beside the body. */
+/** Scenario: turns with bodies of 20 MiB; how long one holds the event loop, and memory beside each of five. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { runRounds, type Context } from "./context.ts";
@@ -16,6 +16,8 @@ import { toWarmUp } from "./stream-scenarios.ts";
 const mebibyte = 2 ** 20;
 /** How long work that goes on after the reply is counted, such as storing the rest. */
 const afterMs = 500;
+/** Bodies at once for the memory: fewer than `LIMIT_BODIES_MIB` holds. */
+const bodiesAtOnce = 5;
 const pngHead = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
 
 const figures = ["longest loop delay, ms", "memory beside the body, MiB", "whole ms"] as const;
@@ -55,13 +57,14 @@ async function measure(context: Context, peer: PeerName, bytes: Buffer): Promise
   const { program, url } = server;
   const kind = toBodyKind(peer);
   await runLoad({ url, kind, ...toWarmUp(context, ["memory growth, MiB"]) }, program.pid);
-  resetPeak(program.pid);
   const beforeKib = readResidentKib(program.pid);
   await program.tell(Delays, "reset");
   const wholeMs = await postBytes(url, bytes, kind);
   await delay(context.isSmoke ? 0 : afterMs);
   const { longestMs } = await program.tell(Delays, "delays");
-  const growthMib = (readPeakKib(program.pid) - beforeKib) / 1024;
+  resetPeak(program.pid);
+  await Promise.all(Array.from({ length: bodiesAtOnce }, () => postBytes(url, bytes, kind)));
+  const growthMib = (readPeakKib(program.pid) - beforeKib) / 1024 / bodiesAtOnce;
   await server.close();
   return {
     "longest loop delay, ms": longestMs,
