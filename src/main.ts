@@ -48,7 +48,7 @@ async function run(
     }
     case "status": {
       const { runStatus } = await import("./command/status/status.ts");
-      return await runStatus(loadConfig().metrics);
+      return await runStatus(loadConfig());
     }
     case "doctor": {
       const { doctor } = await import("./command/doctor.ts");

@@ -80,7 +80,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 /** The files that open connections, besides packages in their homes: addresses are the operator's. */
 const connecting: readonly string[] = [
   "auth/key-set.ts",
-  "command/documents/server-client.ts", // another process, which is a client
+  "command/control/control-client.ts", // another process, which is a client; a socket in DATA_DIR
+  "command/documents/server-client.ts", // the same
   "command/status/status.ts",
   "grounding/embeddings/embedding-server.ts",
   "grounding/web/page-reader.ts", // and those that the search engine has found

@@ -14,11 +14,18 @@ export type Arguments =
   /** A client's command, whose arguments are parsed apart. */
   | { readonly type: "documents"; readonly args: readonly string[] }
   /** `-` is the standard output or input. */
-  | { readonly type: "move"; readonly command: "export" | "import"; readonly file: string }
+  | {
+      readonly type: "move";
+      readonly command: MoveCommand;
+      /** Only `backup` has a name of its own. */
+      readonly file: string | undefined;
+    }
   | { readonly type: "journal"; readonly action: JournalAction }
   | { readonly type: "help" }
   | { readonly type: "version" }
   | { readonly type: "wrong"; readonly text: string };
+
+type MoveCommand = "export" | "import" | "backup";
 
 /** The text of `--help`. */
 export const help = `Usage: foreword [command]
@@ -29,7 +36,9 @@ Commands:
   migrate    apply the schema to DATABASE_URL; safe to run again
   doctor     check configuration, model and store, and show how to fix each problem
   documents  add documents to a knowledge base of a running server, list and delete them
-  status     show what the running server does now; it needs METRICS_PORT
+  status     show what the running server does now
+  backup [FILE]
+             write all rows to a file, also while the server runs; import brings them back
   export FILE, import FILE
              move all rows to another database, the embedded one or DATABASE_URL; - is a pipe
   journal    show the writes that wait for the database on this machine, and those that it has rejected
@@ -64,7 +73,6 @@ const synonyms: Readonly<Record<string, Command | "documents" | "export" | "impo
   document: "documents",
   docs: "documents",
   dump: "export",
-  backup: "export",
   restore: "import",
   queue: "journal",
 };
@@ -104,7 +112,7 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
     return { type: "wrong", text: await toOptionAdvice(name, rawName, value ?? findValue(args, rawName)) };
   }
   if (first === "help") return { type: "help" };
-  if (first === "export" || first === "import") return parseMove(first, rest);
+  if (first === "export" || first === "import" || first === "backup") return parseMove(first, rest);
   if (first === "journal") return parseJournal(rest);
   if (first === "version" && rest.length === 0) return { type: "version" };
   const command = commands.find((name) => name === first);
@@ -118,10 +126,14 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   return { type: "wrong", text: `"${command}" takes no argument "${shorten(extra)}"; ${advice}.` };
 }
 
-function parseMove(command: "export" | "import", words: readonly string[]): Arguments {
+function parseMove(command: MoveCommand, words: readonly string[]): Arguments {
   const [file, ...more] = words;
-  if (file !== undefined && more.length === 0) return { type: "move", command, file };
-  return { type: "wrong", text: `${command} needs the name of one file: foreword ${command} chats.ndjson` };
+  const isNamed = file !== undefined || command === "backup";
+  if (isNamed && more.length === 0) return { type: "move", command, file };
+  return {
+    type: "wrong",
+    text: `${command} ${command === "backup" ? "takes" : "needs"} the name of one file: foreword ${command} chats.ndjson`,
+  };
 }
 
 function parseJournal([action = "list", ...words]: readonly string[]): Arguments {

@@ -85,7 +85,7 @@ function readHolder(file: string): string {
  * a file system that reports ENOENT for every new folder, like /proc, that one never returns.
  * @throws Node's own error if the folder cannot be created, or if a file is in the way.
  */
-function makeFolder(folder: string): void {
+export function makeFolder(folder: string): void {
   const missing: string[] = [];
   for (let path = resolve(folder); !isFolder(path); path = dirname(path)) missing.unshift(path);
   for (const path of missing) {

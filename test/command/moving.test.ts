@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { gunzipSync } from "node:zlib";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { Client } from "pg";
 import { z } from "zod";
 import { systemClock } from "../../src/base/clock.ts";
 import { service } from "../../src/store/database/database.ts";
@@ -24,6 +26,7 @@ import { KnowledgeClient } from "../support/clients/knowledge-client.ts";
 import { beginTurn, makeTurn } from "../support/databases/make-turn.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import { openDatabase, runSql, startPglite, type StoreHarness } from "../support/databases/store-harness.ts";
+import { findMoment, recordingSql } from "./recorded-rows.ts";
 import { useCommands, useSuiteFolder } from "./run-command.ts";
 
 /** Tables that stay behind, or that the import builds in its own way. */
@@ -38,6 +41,7 @@ const leftOut = [
 
 const Digests = z.array(z.object({ name: z.string(), count: z.number(), digest: z.string().nullable() }));
 type Digests = z.output<typeof Digests>;
+const Listed = z.object({ conversations: z.array(z.object({ id: z.string() })) });
 type Query = (...statements: string[]) => Promise<Record<string, unknown>[]>;
 
 /** Returns the number of each table's rows, and the hash of them all, as the database shows them. */
@@ -64,7 +68,7 @@ const oldRows = [
     from generate_series(1, 40) n`,
 ];
 
-describe("foreword export and import", { timeout: 240_000 }, () => {
+describe("foreword export, import and backup", { timeout: 240_000 }, () => {
   const model = useModel();
   const tools = useTools("suite");
   const folder = useSuiteFolder();
@@ -133,10 +137,12 @@ describe("foreword export and import", { timeout: 240_000 }, () => {
   }
 
   /** A new database of the Postgres server, with the schema. */
-  async function create(name: string): Promise<{ variables: Record<string, string>; query: Query }> {
+  async function create(
+    name: string,
+  ): Promise<{ url: string; variables: Record<string, string>; query: Query }> {
     const url = await server.createDatabase(name);
     await runSql(url, [schema]);
-    return { variables: { DATABASE_URL: url }, query: (...statements) => runSql(url, statements) };
+    return { url, variables: { DATABASE_URL: url }, query: (...statements) => runSql(url, statements) };
   }
 
   async function run(args: string[], variables: Readonly<Record<string, string>>, code = 0): Promise<string> {
@@ -233,6 +239,37 @@ describe("foreword export and import", { timeout: 240_000 }, () => {
     assert.deepEqual(await hashRows(query), expected);
   });
 
+  test("stop at Ctrl-C: an export leaves no file, and an import goes on when it is run again", async () => {
+    const from = await create("export_stopped");
+    const to = await create("import_stopped");
+    for (const [command, file, { url, variables }, advice] of [
+      ["export", "stopped.ndjson", from, "Nothing was written."],
+      ["import", "all.ndjson", to, "Run the same command again to go on."],
+    ] as const) {
+      const client = new Client({ connectionString: url });
+      await client.connect();
+      await client.query("begin; lock table turns in access exclusive mode");
+      const stopped = startCommand([command, file], variables, folder.path);
+      const waiting = "select from pg_locks where not granted and relation = 'turns'::regclass";
+      while ((await client.query(waiting)).rowCount === 0);
+      stopped.kill("SIGINT");
+      await stopped.printed(/Stopping …\n/);
+      await client.query("rollback");
+      await client.end();
+      assert.equal(await stopped.exit(), 130, stopped.stderr);
+      assert.ok(stopped.stderr.endsWith(`Stopping …\nStopped. ${advice}\n`), stopped.stderr);
+    }
+    const files = await readdir(folder.path);
+    assert.deepEqual(
+      files.filter((name) => name.startsWith("stopped")),
+      [],
+    );
+    const [{ messages } = {}] = await to.query("select count(*)::int as messages from messages");
+    assert.equal(messages, expected.find(({ name }) => name === "messages")?.count);
+    await run(["import", "all.ndjson"], to.variables);
+    assert.deepEqual(await hashRows(to.query), expected);
+  });
+
   test("bring a running turn as interrupted, with its text, and tell what to do about a missing schema", async () => {
     const { variables, query } = await create("running");
     const database = await openDatabase(variables, systemClock);
@@ -273,7 +310,7 @@ describe("foreword export and import", { timeout: 240_000 }, () => {
     );
   });
 
-  test("refuse an export while writes wait in the journal, and keep a file that exists", async () => {
+  test("refuse an export while writes wait in the journal, for which a backup waits, and keep a file that exists", async () => {
     const journal = await Journal.open(String(source.variables["DATA_DIR"]), 1_000_000);
     const ids = { turnId: randomUUID(), conversationId: randomUUID(), userId };
     const { id } = await journal.append({ kind: "begin", ...ids, toArgument: () => "{}" });
@@ -282,10 +319,113 @@ describe("foreword export and import", { timeout: 240_000 }, () => {
       said,
       /^foreword export: 1 writes wait in the journal in .*: start the server until `foreword doctor`/,
     );
+    const { variables } = await create("queued");
+    const dataDir = { DATA_DIR: String(source.variables["DATA_DIR"]) };
+    const waiting = startCommand(["backup", "queued.ndjson"], { ...variables, ...dataDir }, folder.path);
+    await waiting.printed(/^Waiting until the queued writes are in the database: 1 …$/m);
     await journal.remove(id);
     await journal.close();
+    assert.equal(await waiting.exit(), 0, waiting.stderr);
     await writeFile(join(folder.path, "late.ndjson"), "mine");
     assert.match(await run(["export", "late.ndjson"], source.variables, 1), /late\.ndjson exists already/);
     assert.equal(await readFile(join(folder.path, "late.ndjson"), "utf8"), "mine");
+  });
+
+  /** The whole history of the user, as the server at `url` returns it. */
+  async function readHistory(url: string): Promise<readonly string[]> {
+    const read = async (path: string): Promise<string> => {
+      const response = await fetch(`${url}${path}?userId=${userId}`);
+      const text = await response.text();
+      assert.equal(response.status, 200, text);
+      return text;
+    };
+    const list = await read("/conversations");
+    const { conversations } = Listed.parse(JSON.parse(list));
+    const chats = conversations.map(({ id }) => read(`/conversations/${id}/messages`));
+    return [list, ...(await Promise.all(chats))];
+  }
+
+  /** Starts a turn that goes on until it is ended; then it must have arrived whole. */
+  async function startTurn(url: string) {
+    const next = model.nextCall();
+    const opening = fetch(`${url}/stream-chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ messages: [{ sender: "user", text: "Go on" }], userId: randomUUID() }),
+    });
+    let said = "- p\n---RESPONSE---\nWell, ";
+    const call = (await next).text(said);
+    const response = await opening;
+    const reading = response.text();
+    let isOver = false;
+    return {
+      id: String(response.headers.get("x-turn-id")),
+      speak: () => {
+        if (isOver) return;
+        const piece = `#${said.length};`;
+        call.text(piece);
+        said += piece;
+      },
+      end: async () => {
+        if (!isOver) call.finish();
+        isOver = true;
+        assert.equal(await reading, said);
+      },
+    };
+  }
+
+  test("back up the embedded database of a running server, at one moment of its turns, which all go on", async () => {
+    await source.sql(...recordingSql);
+    const variables = { ...toVariables(model, source), PORT: "0", LIMIT_CONCURRENT_TURNS: "0" };
+    const serving = startCommand([], variables, folder.path);
+    const [, url = ""] = await serving.printed(/listening +(http:\S+)\n/);
+    const quiet = await readHistory(url);
+    const turns: Awaited<ReturnType<typeof startTurn>>[] = [];
+    for (let index = 0; index < 20; index += 1) turns.push(await startTurn(url));
+    const speaking = setInterval(() => turns.forEach((turn) => turn.speak()), 20);
+    const backup = startCommand(["backup", "b.ndjson.gz"], source.variables, folder.path);
+    const made = { isOver: false };
+    const over = backup.exit().finally(() => (made.isOver = true));
+    while (!made.isOver) {
+      await turns[turns.length - 20]?.end();
+      turns.push(await startTurn(url));
+    }
+    clearInterval(speaking);
+    assert.equal(await over, 0, backup.stderr);
+    for (const turn of turns) await turn.end();
+    const status = startCommand(["status"], source.variables, folder.path);
+    assert.deepEqual([await status.exit(), status.stdout.slice(0, 9)], [0, "Foreword "]);
+    serving.kill("SIGTERM");
+    assert.equal(await serving.exit(), 0);
+    assert.deepEqual(await readdir(join(String(source.variables["DATA_DIR"]), "backup")), [
+      "holder.txt",
+      "lock.sqlite",
+    ]);
+
+    // Without the import's own change: the end of the turns that were running.
+    const [first = "", ...rows] = gunzipSync(await readFile(join(folder.path, "b.ndjson.gz")))
+      .toString()
+      .split("\n");
+    await writeFile(
+      join(folder.path, "exact.ndjson"),
+      [first.replace(/"runningOwners":\[[^\]]+\]/, '"runningOwners":[]'), ...rows].join("\n"),
+    );
+    const copy = await create("exact");
+    await run(["import", "exact.ndjson"], copy.variables);
+    const moment = await findMoment((...statements) => source.sql(...statements), copy.query);
+    assert.ok(moment !== undefined, "every row is that of one moment");
+    assert.ok(moment.before > 20 && moment.before < moment.total - 20, JSON.stringify(moment));
+    const ids = turns.slice(0, 20).map(({ id }) => `'${id}'`);
+    const begun = await copy.query(`select from turns where id in (${ids.join(", ")})`);
+    assert.equal(begun.length, 20, "all turns that had begun before are there");
+
+    const restored = { DATA_DIR: join(folder.path, "restored") };
+    const said = await run(["import", "b.ndjson.gz"], restored);
+    assert.match(said, /^Turns that were running, now interrupted: [12]?\d$/m);
+    const again = startCommand([], { ...variables, ...restored }, folder.path);
+    const [, restoredUrl = ""] = await again.printed(/listening +(http:\S+)\n/);
+    assert.deepEqual(await readHistory(restoredUrl), quiet);
+    again.kill("SIGTERM");
+    assert.equal(await again.exit(), 0);
   });
 });

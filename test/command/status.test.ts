@@ -58,12 +58,12 @@ describe("foreword status", { timeout: 60_000 }, () => {
     await closeServer(restarting);
   });
 
-  test("says what to do if the server has no metrics, or does not run, and exits with 1", async () => {
+  test("says where it looked if no server runs, and exits with 1", async () => {
     const off = run(["status"], {}, folder.path);
     const gone = run(["status"], { METRICS_PORT: "1" }, folder.path);
     assert.deepEqual([await off.exit(), await gone.exit()], [1, 1]);
-    assert.match(off.stdout, /^Set METRICS_PORT for the server/);
-    assert.match(gone.stdout, /^No server responds at http:\/\/127\.0\.0\.1:1\//);
+    assert.match(off.stdout, /^No server responds in \.foreword: is it running, /);
+    assert.match(gone.stdout, /^No server responds in \.foreword, nor at http:\/\/127\.0\.0\.1:1\//);
   });
 });
 
@@ -78,7 +78,13 @@ async function showThreeTimes(host: string, port: number): Promise<readonly stri
       done();
     },
   });
-  const options = { metrics: { host, port }, output, intervalMs: 1, signal: ending.signal };
+  const options = {
+    dataDir: undefined,
+    metrics: { host, port },
+    output,
+    intervalMs: 1,
+    signal: ending.signal,
+  };
   assert.equal(await showStatus(options), 0);
   return shown;
 }

@@ -152,7 +152,7 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     await assert.rejects(chat(address), ({ cause }: Error) => /ECONNREFUSED/.test(String(cause)));
   });
 
-  test("are summed up at METRICS_PORT; a frozen one is missing after a second, and no sum ever falls", async () => {
+  test("are summed up at METRICS_PORT and by `foreword status`; a frozen one is missing after a second, and no sum ever falls", async () => {
     const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", METRICS_PORT: "0" };
     const { command, pids } = await startBoth(variables);
     const [, url = ""] = await command.printed(/^Metrics are served at (\S+)$/m);
@@ -162,6 +162,9 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     assert.equal(both.sum("foreword_turns_total", { outcome: "complete" }), turns);
     assert.deepEqual([both.sum("foreword_workers"), both.sum("foreword_workers_missing")], [2, 0]);
     assert.equal(both.sum("foreword_db_pool_max"), 20);
+    const status = new RunningCommand(["status"], { DATA_DIR: folder.path }, folder.path);
+    assert.equal(await status.exit(), 0);
+    assert.match(status.stdout, /^Foreword \S+, up \d+ s, 2 workers\n/);
 
     process.kill(frozen, "SIGSTOP");
     const [one, again] = await Promise.all([scrape(url), scrape(url)]);

@@ -1,4 +1,4 @@
-/** `foreword export` and `foreword import`: move all rows from one database to another, by a file. */
+/** `foreword export`, `import` and `backup`: move all rows of a database to a file, or from it to another. */
 import type { AppOptions } from "../../app.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Bucket, BucketOptions } from "../../store/attachments/bucket.ts";
@@ -17,6 +17,7 @@ import {
 import type { TableNames } from "../../store/schema/schema.ts";
 import { Terminal } from "../terminal.ts";
 import { openExportFile, readExportFile } from "./export-file.ts";
+import { openRunning, untilQueueEmpty } from "./running-server.ts";
 
 /** The database to export or import, and the names of its tables. */
 export interface MoveOptions {
@@ -31,29 +32,37 @@ interface Moving {
   readonly signal: AbortSignal;
 }
 
+/** `backup` exports from a running server, too. */
+type MoveKind = "export" | "import" | "backup";
+
 /**
  * Exports to `file`, or imports it; `-` is the standard output or input. Resolves with the exit code.
+ * @param file only a backup needs none: it is named after the time.
  * @throws AppError with a `store_…` code.
  */
 export async function move(
-  kind: "export" | "import",
-  file: string,
+  kind: MoveKind,
+  file: string | undefined,
   { app: { store }, tables }: MoveOptions,
 ): Promise<number> {
+  const path = file ?? toBackupName(new Date());
   // Results of an export may go to the standard output.
   const terminal = new Terminal(process.stderr, process.stderr);
   const stopping = new AbortController();
-  // The second one ends the process at once.
-  process.once("SIGINT", () => stopping.abort());
   const { signal } = stopping;
+  const stop = (): void => {
+    void terminal.tell("Stopping …");
+    stopping.abort();
+  };
+  // The second one ends the process at once.
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(name, stop);
   try {
     if (store.type === "none") throw new MoveProblem("Nothing is stored: CHAT_STORE_ENABLED is false.");
-    if (kind === "export") checkSource(store);
-    const source = kind === "import" ? await readExportFile(file) : undefined;
-    const session = await open(store, tables);
+    const source = kind === "import" ? await readExportFile(path) : undefined;
+    const session = await open(kind, { store, tables, terminal, signal });
     try {
       const moving = { store, session, terminal, signal };
-      await (source === undefined ? writeExport(file, moving) : readImport(source, moving));
+      await (source === undefined ? writeExport(path, moving) : readImport(source, moving));
       return 0;
     } finally {
       await session.close();
@@ -61,7 +70,7 @@ export async function move(
   } catch (error) {
     await terminal.clear();
     if (signal.aborted) {
-      const advice = kind === "export" ? "Nothing was written." : "Run the same command again to go on.";
+      const advice = kind === "import" ? "Run the same command again to go on." : "Nothing was written.";
       await terminal.tell(`Stopped. ${advice}`);
       return 130;
     }
@@ -69,6 +78,11 @@ export async function move(
     await terminal.tell(`foreword ${kind}: ${error.message}`);
     return 1;
   }
+}
+
+/** Returns the name of a backup, like `foreword-2026-11-29T16-20-05Z.ndjson.gz`. */
+function toBackupName(now: Date): string {
+  return `foreword-${now.toISOString().replace(/\.\d+/, "").replaceAll(":", "-")}.ndjson.gz`;
 }
 
 /** @throws MoveProblem if the database does not hold all there is. */
@@ -84,17 +98,24 @@ function checkSource(store: Moving["store"]): void {
     );
 }
 
-async function open(store: Moving["store"], tables: TableNames): Promise<RowSession> {
-  switch (store.type) {
-    case "postgres":
-      return await openPostgresRows(store.postgres, tables);
-    case "embedded":
-      return await openEmbeddedRows(store.dataDir, store);
-    case "supabase":
-      throw new MoveProblem(
-        "Rows are moved over a connection to Postgres, not over Supabase's HTTP API: set DATABASE_URL to the project's connection string for this one command.",
-      );
+async function open(
+  kind: MoveKind,
+  { store, tables, terminal, signal }: Omit<Moving, "session"> & Pick<MoveOptions, "tables">,
+): Promise<RowSession> {
+  if (store.type === "supabase")
+    throw new MoveProblem(
+      "Rows are moved over a connection to Postgres, not over Supabase's HTTP API: set DATABASE_URL to the project's connection string for this one command.",
+    );
+  if (kind === "backup") {
+    if (store.type === "embedded") {
+      const running = await openRunning({ store, terminal, signal });
+      if (running !== undefined) return running;
+    } else await untilQueueEmpty({ store, terminal, signal });
   }
+  if (kind !== "import") checkSource(store);
+  return store.type === "postgres"
+    ? await openPostgresRows(store.postgres, tables)
+    : await openEmbeddedRows(store.dataDir, store);
 }
 
 async function writeExport(file: string, { store, session, terminal, signal }: Moving): Promise<void> {
@@ -115,6 +136,11 @@ async function writeExport(file: string, { store, session, terminal, signal }: M
     for (const [name, { rows }] of Object.entries(header.tables))
       if (rows > 0) await terminal.tell(`${name}: ${toCount(rows)}`);
     await terminal.tell(`Exported ${toCount(total)}${file === "-" ? "" : ` to ${file}`}.`);
+    const rejected = inspectJournals(store.dataDir).quarantined.length;
+    if (rejected > 0)
+      await terminal.tell(
+        `${rejected} writes that the database rejected are not among them: see \`foreword journal\`.`,
+      );
   } finally {
     await target.close();
     await bucket?.close();

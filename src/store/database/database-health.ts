@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { PoolState } from "../../base/semaphore.ts";
-import type { Database, FunctionName } from "./database.ts";
+import type { Database, FolderCopying, FunctionName } from "./database.ts";
 import { isRolledBack } from "./sql-failure.ts";
 
 /** The calls by which owners see each other alive: any refusal counts as silence. */
@@ -64,6 +64,10 @@ export class DatabaseHealth implements Database {
 
   get pool(): PoolState | undefined {
     return this.#database.pool;
+  }
+
+  get copying(): FolderCopying | undefined {
+    return this.#database.copying;
   }
 
   get opened(): Promise<void> | undefined {

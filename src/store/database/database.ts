@@ -81,6 +81,31 @@ export const functions = {
 /** A function that the server calls. */
 export type FunctionName = keyof typeof functions;
 
+/** The end of a copy. */
+export interface CopyEnd {
+  /** The file `backup_label` of the copy: where its reader starts to read the database's log. */
+  readonly label: string;
+  /** The last file of the log that the copy needs. */
+  readonly lastLogFile: string;
+}
+
+/** Lets a reader copy the files of a database that is in use: from there the copy opens as after a crash. */
+export interface FolderCopying {
+  /**
+   * Call before the first file is copied: from now on the log is kept, which repairs any file that changes
+   * while it is copied.
+   * @throws AppError `store_unavailable` if another copy is being made.
+   */
+  start(): Promise<void>;
+  /**
+   * Call after the last file, but before those of the log. The copy has the rows of this moment.
+   * @throws AppError `store_unavailable` if the log has become too long meanwhile, or was not kept.
+   */
+  end(): Promise<CopyEnd>;
+  /** Call when the log is copied, or to give up: it is kept no longer. */
+  release(): Promise<void>;
+}
+
 /** A database with the schema. */
 export interface Database {
   /**
@@ -96,6 +121,8 @@ export interface Database {
   readonly schemaVersion?: number | undefined;
   /** How many calls it gets at the same time; absent if nothing bounds them. */
   readonly pool?: PoolState | undefined;
+  /** Absent if the files of the database are not this process's own. */
+  readonly copying?: FolderCopying | undefined;
   /**
    * Calls a function as `caller`: users read and edit with their own rights.
    * @throws AppError `store_unavailable` after 5 s or without a connection, `store_full`, `store_read_only`,

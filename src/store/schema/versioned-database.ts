@@ -4,7 +4,13 @@ import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { PoolState } from "../../base/semaphore.ts";
-import { schemaVersion, service, type Database, type FunctionName } from "../database/database.ts";
+import {
+  schemaVersion,
+  service,
+  type Database,
+  type FolderCopying,
+  type FunctionName,
+} from "../database/database.ts";
 import { chooseVersion, parseSchemaRange, toSchemaMismatch, type SchemaRange } from "./schema-version.ts";
 
 /** How often to check whether an older schema has been upgraded, in milliseconds. */
@@ -47,6 +53,10 @@ export class VersionedDatabase implements Database {
 
   get pool(): PoolState | undefined {
     return this.#database.pool;
+  }
+
+  get copying(): FolderCopying | undefined {
+    return this.#database.copying;
   }
 
   get schemaVersion(): number | undefined {

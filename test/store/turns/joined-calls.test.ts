@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { CallQueue } from "../../../src/store/database/pglite/call-queue.ts";
-import type { WorkerRequest } from "../../../src/store/database/pglite/pglite.ts";
+import type { WorkerCalls } from "../../../src/store/database/pglite/worker-messages.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { startPglite } from "../../support/databases/store-harness.ts";
 
@@ -39,10 +39,8 @@ describe("turns that begin at the same time on the embedded database", { timeout
 
 describe("calls of the embedded database", () => {
   test("are sent in their order: begins and ends that wait as one list of at most 12, all others alone", async () => {
-    const sent: Exclude<WorkerRequest, "close">[] = [];
-    const queue = new CallQueue((request) => {
-      if (request !== "close") sent.push(request);
-    });
+    const sent: WorkerCalls[] = [];
+    const queue = new CallQueue((request) => void sent.push(request));
     const results: Promise<string>[] = [];
     const add = (name: "chat_begin_turn" | "chat_end_turn" | "chat_read_turn", size = 10): void => {
       results.push(queue.add(name, () => JSON.stringify("x".repeat(size))).result);

@@ -3,7 +3,7 @@ import { toAppError } from "../../../base/errors.ts";
 import type { PoolState } from "../../../base/semaphore.ts";
 import type { FunctionName } from "../database.ts";
 import { toStoreFailure } from "../sql-failure.ts";
-import type { CallOutcome, WorkerCall, WorkerRequest } from "./pglite.ts";
+import type { CallOutcome, WorkerCall, WorkerCalls } from "./worker-messages.ts";
 
 /** How many lists of calls the thread holds: the current one, and the next. */
 const maxLists = 2;
@@ -31,12 +31,12 @@ export interface QueuedCall {
 
 /** Sends calls to the thread, several together if they wait for it. */
 export class CallQueue {
-  readonly #send: (request: WorkerRequest) => void;
+  readonly #send: (request: WorkerCalls) => void;
   readonly #waiting: WaitingCall[] = [];
   readonly #sent = new Map<number, readonly WaitingCall[]>();
   #lastId = 0;
 
-  constructor(send: (request: WorkerRequest) => void) {
+  constructor(send: (request: WorkerCalls) => void) {
     this.#send = send;
   }
 

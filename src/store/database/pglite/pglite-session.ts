@@ -7,13 +7,18 @@ import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { mebibyte } from "../../../base/sizes.ts";
+import type { CopyEnd, FolderCopying } from "../database.ts";
 import { leavesSessionIntact } from "../sql-failure.ts";
 import { loadSchema, type TableNames } from "../../schema/schema.ts";
-import type { CallOutcome, WorkerCall } from "./pglite.ts";
+import { SessionCopy } from "./session-copy.ts";
+import type { CallOutcome, SessionFailure, WorkerCall } from "./worker-messages.ts";
 
 /** The log size that triggers a checkpoint, on a busy and on an idle database. */
 const maxLogBytes = 32 * mebibyte;
 const idleLogBytes = mebibyte;
+/** The log size, and the free space, at which a copy of the folder is given up. */
+const maxCopyLogBytes = 1024 * mebibyte;
+const minCopyFreeBytes = 80 * mebibyte;
 /** The number of calls, or the idle time, after which the log size is checked. */
 const lookEveryCalls = 32;
 const idleMs = 2_000;
@@ -48,12 +53,6 @@ export interface SessionOptions {
   readonly hasVectors: boolean;
 }
 
-/** A failure: SQLSTATE, or an empty code, and a message. */
-export interface SessionFailure {
-  readonly code: string;
-  readonly message: string;
-}
-
 /** The only session of an embedded database. */
 export class PgliteSession {
   readonly #options: SessionOptions;
@@ -64,6 +63,7 @@ export class PgliteSession {
   #openCalls = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
+  readonly #copy = new SessionCopy();
 
   private constructor(options: SessionOptions, database: PGlite) {
     this.#options = options;
@@ -113,6 +113,14 @@ export class PgliteSession {
     }
   }
 
+  /** Takes a step of a copy of the folder by another process; its result is JSON. Never rejects. */
+  async takeCopyStep(step: keyof FolderCopying): Promise<CallOutcome> {
+    await this.#work;
+    return await this.#get()
+      .then<CopyEnd | void>((database) => this.#copy[step](database))
+      .then((end) => ({ result: JSON.stringify(end ?? null) }), toSessionFailure);
+  }
+
   /** Closes it, leaving no log for the next start to read. */
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer);
@@ -158,8 +166,14 @@ export class PgliteSession {
     try {
       const { rows } = await database.query<{ bytes: number }>(logBytesSql);
       const { bavail, bsize } = statfsSync(this.#options.folder);
-      if ((rows[0]?.bytes ?? 0) <= bytes || bavail * bsize < minFreeBytes) return;
+      const [logBytes, freeBytes] = [rows[0]?.bytes ?? 0, bavail * bsize];
+      if (this.#copy.isRunning) {
+        if (logBytes <= maxCopyLogBytes && freeBytes >= minCopyFreeBytes) return;
+        await this.#copy.release(database);
+      }
+      if (logBytes <= bytes || freeBytes < minFreeBytes) return;
       await database.exec(vacuumSql);
+      if (this.#copy.isRunning) return; // it has begun meanwhile, with a checkpoint of its own
       await database.exec("checkpoint");
     } catch {
       await this.#check(database); // it is tried again later

@@ -1,7 +1,7 @@
 /** The thread that runs PGlite: each statement would block the main thread. */
 import { parentPort, workerData } from "node:worker_threads";
 import { PgliteSession, toSessionFailure } from "./pglite-session.ts";
-import type { WorkerData, WorkerReply, WorkerRequest } from "./pglite.ts";
+import type { WorkerData, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 
 const data: WorkerData = workerData;
 
@@ -14,6 +14,10 @@ try {
   parentPort?.on("message", (message: WorkerRequest) => {
     if (message === "close") {
       void session.close().finally(() => parentPort?.close());
+      return;
+    }
+    if ("copyStep" in message) {
+      void session.takeCopyStep(message.copyStep).then((outcome) => post({ type: "copy-step", outcome }));
       return;
     }
     const { id, calls } = message;

@@ -7,55 +7,39 @@ import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Caller } from "../../../base/caller.ts";
 import type { JsonObject } from "../../../base/json.ts";
-import { callDeadlineMs, toArgument, type Database, type FunctionName } from "../database.ts";
+import {
+  callDeadlineMs,
+  toArgument,
+  type CopyEnd,
+  type Database,
+  type FolderCopying,
+  type FunctionName,
+} from "../database.ts";
 import { lockFolder, type FolderLock } from "../../data-folder.ts";
-import type { TableNames } from "../../schema/schema.ts";
 import type { PoolState } from "../../../base/semaphore.ts";
 import { toStoreFailure } from "../sql-failure.ts";
 import { CallQueue } from "./call-queue.ts";
-import type { SessionFailure } from "./pglite-session.ts";
-
-/** How the database is opened. */
-export interface PgliteOptions {
-  readonly tables: TableNames;
-  /** Whether to load the extension that stores vectors. */
-  readonly hasVectors: boolean;
-}
-
-/** The data that the thread starts with. */
-export interface WorkerData extends PgliteOptions {
-  readonly folder: string;
-}
-
-/** A call as the thread gets it. */
-export interface WorkerCall {
-  readonly name: FunctionName;
-  readonly argument: string;
-}
-
-/** The outcome of a call: its result, or why it failed. */
-export type CallOutcome = { readonly result: string } | SessionFailure;
-
-/** A message to the thread: calls to make in this order. */
-export type WorkerRequest = "close" | { readonly id: number; readonly calls: readonly WorkerCall[] };
-
-/** A message from the thread. */
-export type WorkerReply =
-  | { readonly type: "ready" }
-  /** It cannot be opened; the code is a SQLSTATE, or empty. */
-  | { readonly type: "broken"; readonly code: string; readonly message: string }
-  /** One outcome for each call. */
-  | { readonly type: "outcomes"; readonly id: number; readonly outcomes: readonly CallOutcome[] };
+import type { PgliteOptions, WorkerData, WorkerReply, WorkerRequest } from "./worker-messages.ts";
 
 const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.meta.url);
 
 /** The embedded database. */
 export class PgliteDatabase implements Database {
   readonly opened: Promise<void>;
+  readonly copying: FolderCopying = {
+    start: async () => void (await this.#takeCopyStep("start")),
+    end: async () => {
+      const end: CopyEnd = JSON.parse(await this.#takeCopyStep("end"));
+      return end;
+    },
+    release: async () => void (await this.#takeCopyStep("release")),
+  };
   readonly #worker: Worker;
   readonly #lock: FolderLock;
   readonly #clock: Clock;
   readonly #calls: CallQueue;
+  #copySteps: Promise<unknown> = Promise.resolve();
+  #copyStep: PromiseWithResolvers<string> | undefined;
   #isClosed = false;
 
   private constructor(worker: Worker, lock: FolderLock, clock: Clock, opened: Promise<void>) {
@@ -103,6 +87,19 @@ export class PgliteDatabase implements Database {
     return this.#calls.state;
   }
 
+  /** Has the thread take a step after those before it; resolves with its result as JSON. */
+  async #takeCopyStep(copyStep: keyof FolderCopying): Promise<string> {
+    const taken = this.#copySteps.then(async () => {
+      if (this.#isClosed) throw new AppError("store_unavailable", "the embedded database is closed");
+      this.#copyStep = Promise.withResolvers();
+      const request: WorkerRequest = { copyStep };
+      this.#worker.postMessage(request);
+      return await this.#copyStep.promise;
+    });
+    this.#copySteps = taken.catch(() => {}); // the caller learns of it
+    return await taken;
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -120,6 +117,9 @@ export class PgliteDatabase implements Database {
         return this.#break(toStoreFailure(reply.code, reply.message), opened);
       case "outcomes":
         return this.#calls.settle(reply.id, reply.outcomes);
+      case "copy-step":
+        if ("result" in reply.outcome) return this.#copyStep?.resolve(reply.outcome.result);
+        return this.#copyStep?.reject(toStoreFailure(reply.outcome.code, reply.outcome.message));
     }
   }
 
@@ -140,5 +140,6 @@ export class PgliteDatabase implements Database {
         );
     opened.reject(error);
     this.#calls.close(error);
+    this.#copyStep?.reject(error);
   }
 }

@@ -1,0 +1,107 @@
+/** `foreword backup` when it does not go well: no file is left that looks whole, and the server goes on. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { openExportFile } from "../../src/command/moving/export-file.ts";
+import { MoveProblem } from "../../src/store/moving/move-problem.ts";
+import { startPglite } from "../support/databases/store-harness.ts";
+import { makeTestFolder, useDatabase, useModel, toVariables } from "../support/apps/use-app.ts";
+import { openDatabase } from "../support/databases/store-harness.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { useCommands, useSuiteFolder, type RunningCommand } from "./run-command.ts";
+
+describe("foreword backup", { timeout: 120_000 }, () => {
+  const model = useModel();
+  const database = useDatabase(startPglite);
+  const folder = useSuiteFolder();
+  const startCommand = useCommands();
+
+  const copy = (): string => join(String(database.variables["DATA_DIR"]), "backup", "database");
+
+  /** Starts a backup, which waits for a suspended server once it has deleted the copy of an earlier one. */
+  async function startWaiting(file: string): Promise<RunningCommand> {
+    const backup = startCommand(["backup", file], database.variables, folder.path);
+    while (!(await isThere(copy())) || (await isThere(join(copy(), "left"))));
+    return backup;
+  }
+
+  test("leaves no file when it is interrupted or the server dies; a second one waits for no other, and the server goes on", async () => {
+    await (await openDatabase(database.variables, systemClock)).close();
+    const server = startCommand([], { ...toVariables(model, database), PORT: "0" }, folder.path);
+    await server.printed(/listening/);
+    server.kill("SIGSTOP");
+    const killed = await startWaiting("killed.ndjson");
+    killed.kill("SIGKILL");
+    await killed.exit();
+    await writeFile(join(copy(), "left"), "");
+    const stopped = await startWaiting("stopped.ndjson");
+    const second = startCommand(["backup", "second.ndjson"], database.variables, folder.path);
+    assert.equal(await second.exit(), 1);
+    assert.match(
+      second.stderr,
+      /^foreword backup: Another backup is being made: .*backup is in use by process \d+ /,
+    );
+    stopped.kill("SIGINT");
+    assert.equal(await stopped.exit(), 130);
+    assert.equal(stopped.stderr, "Stopping …\nStopped. Nothing was written.\n");
+    server.kill("SIGCONT");
+    const whole = startCommand(["backup", "whole.ndjson"], database.variables, folder.path);
+    assert.equal(await whole.exit(), 0, whole.stderr);
+
+    server.kill("SIGSTOP");
+    const left = await startWaiting("left.ndjson");
+    server.kill("SIGKILL");
+    assert.equal(await left.exit(), 1);
+    assert.equal(
+      left.stderr,
+      "foreword backup: The server did not let its database be copied: the server has ended. Try again.\n",
+    );
+    assert.deepEqual(await readdir(folder.path), ["whole.ndjson"]);
+    assert.deepEqual(await readdir(dirname(copy())), ["holder.txt", "lock.sqlite"]);
+  });
+
+  test("exports the database itself if no server runs, to a file named after the time, for this user alone", async () => {
+    const backup = startCommand(["backup"], database.variables, folder.path);
+    assert.equal(await backup.exit(), 0, backup.stderr);
+    const name = (await readdir(folder.path)).find((found) => found.endsWith(".gz")) ?? "";
+    assert.match(name, /^foreword-20\d\d-\d\d-\d\dT\d\d-\d\d-\d\dZ\.ndjson\.gz$/);
+    assert.match(backup.stderr, new RegExp(`^Exported 0 rows to ${name}\\.$`, "m"));
+    assert.equal((await stat(join(folder.path, name))).mode & 0o777, 0o600);
+  });
+
+  test("says that the disk is full, and deletes its part of the file", async (context) => {
+    const disk = await makeTestFolder(context);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], { stdio: "ignore" });
+    } catch {
+      return context.skip("a small disk can be mounted by root only");
+    }
+    try {
+      for (const name of ["a.ndjson", "a.ndjson.gz"]) {
+        const file = await openExportFile(join(disk, name));
+        const fill = async (): Promise<void> => {
+          for (let part = 0; part < 16; part += 1) await file.write(randomBytes(65_536).toString("hex"));
+          await file.keep();
+        };
+        await assert.rejects(
+          fill(),
+          (error: unknown) => error instanceof MoveProblem && /^The disk of \S+ is full/.test(error.message),
+        );
+        await file.close();
+        assert.deepEqual(await readdir(disk), []);
+      }
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  });
+});
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
