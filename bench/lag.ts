@@ -1,11 +1,12 @@
 /**
  * `npm run bench:lag`: how long text takes from the model to a client of its own server and of another server
- * on the same Postgres, and a stop the other way, without and with wake-ups.
+ * on the same Postgres, and a stop the other way: by polling, by wake-ups, and by Redis if it is installed.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { v7 as createId } from "uuid";
 import type { ScriptedCall } from "../test/support/model/scripted-model.ts";
+import { RedisServer, withoutRedis } from "../test/support/databases/redis-server.ts";
 import { ScriptedModel } from "../test/support/model/scripted-model.ts";
 import { atEnd, cleanUp } from "./clean-up.ts";
 import { readProcessorTime } from "./load/process-usage.ts";
@@ -115,11 +116,11 @@ function toLine(name: string, lags: readonly number[]): string {
 }
 
 /** Measures a new pair of servers; resolves with lines of a table. */
-async function measure(name: string, isOn: boolean, variables: Readonly<Record<string, string>>) {
+async function measure(name: string, variables: Readonly<Record<string, string>>) {
   const start = async (): Promise<RunningServer> =>
     await startForeword({
       upstreamUrl: model.url.replace(/\/v1$/, ""),
-      variables: { ...variables, DATABASE_WAKE_UPS: String(isOn), LIMIT_CONCURRENT_TURNS: "0" },
+      variables: { ...variables, LIMIT_CONCURRENT_TURNS: "0" },
     });
   const pair = { own: await start(), other: await start() };
   await measureStops(pair); // warms up
@@ -140,13 +141,22 @@ async function measure(name: string, isOn: boolean, variables: Readonly<Record<s
   ];
 }
 
+/** Measures a pair with a Redis; resolves with no lines without one. */
+async function measureRedis(variables: Readonly<Record<string, string>>): Promise<readonly string[]> {
+  if (withoutRedis !== false) return [];
+  const redis = await RedisServer.start();
+  atEnd(() => redis.stop());
+  return await measure("Redis", { ...variables, REDIS_URL: redis.url });
+}
+
 try {
   await model.start();
   atEnd(() => model.close());
   const { variables } = await openPostgres();
   const lines = [
-    ...(await measure("polling", false, variables)),
-    ...(await measure("wake-ups", true, variables)),
+    ...(await measure("polling", { ...variables, DATABASE_WAKE_UPS: "false" })),
+    ...(await measure("wake-ups", variables)),
+    ...(await measureRedis(variables)),
   ];
   process.stdout.write(
     `| ${values.turns} turns, a piece every ${values["every-ms"]} ms; ms | p50 | p90 | p99 | most |

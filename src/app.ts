@@ -190,10 +190,10 @@ export async function createApp(
 }
 
 async function findState(live: LiveTurns, store: OpenStore): Promise<ServerState> {
-  const { database, journal, wakeUps } = store;
+  const { database, journal, bus } = store;
   const { size: running, followers } = live;
   const queue = journal && { ...journal, bytes: await store.findJournalBytes() };
-  return { running, followers, pool: database?.pool, journal: queue, wakeUps };
+  return { running, followers, pool: database?.pool, journal: queue, bus };
 }
 
 /** The rows of chats that are stored. */

@@ -62,6 +62,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   undici: ["model", "store", "grounding"],
   "ipaddr.js": ["grounding"],
   pg: ["store"],
+  ioredis: ["store"],
   "@electric-sql/pglite": ["store"],
   "@electric-sql/pglite-pgvector": ["store"],
   "@supabase/supabase-js": ["store"],

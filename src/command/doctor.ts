@@ -14,7 +14,7 @@ import {
   type SchemaRange,
 } from "../store/schema/schema-version.ts";
 import { systemClock } from "../base/clock.ts";
-import { checkWakeUps } from "./checks/wake-ups-check.ts";
+import { checkBus } from "./checks/bus-check.ts";
 import type { Finding } from "./finding.ts";
 import { vectorAdvice } from "../observe/log-observer.ts";
 import { createTextCensor } from "../observe/logger.ts";
@@ -74,7 +74,7 @@ export async function doctor(
   for (const finding of await checkEmbeddings(app.embeddings)) print(finding);
   for (const finding of await checkSearch(app.webSearch)) print(finding);
   for (const finding of await checkStore(app.store, app.embeddings !== undefined)) print(finding);
-  for (const finding of await checkWakeUps(app.store)) print(finding);
+  for (const finding of await checkBus(app.store)) print(finding);
   for (const finding of checkJournal(app.store)) print(finding);
   return isWell ? 0 : 1;
 }

@@ -44,6 +44,7 @@ export function toStartBlock(options: StartBlockOptions): string {
           ["", `UNAVAILABLE: ${storeTrouble.code} (${storeTrouble.message})`],
           ["", describeTrouble(storeTrouble, journal !== undefined)],
         ]),
+    ...describeBus(app.store).map((text) => ["bus", text]),
     ...describeJournal(app.store, journal).map((text) => ["journal", text]),
     ...describeTools(app, toolServers).map((text, index) => [index === 0 ? "tools" : "", text]),
     ...(app.hosts === undefined ? [] : [["hosts", describeHosts(app.hosts)]]),
@@ -101,6 +102,11 @@ function describeStore(store: AppOptions["store"]): string {
     case "embedded":
       return `embedded Postgres (PGlite) in ${store.dataDir}`;
   }
+}
+
+/** Returns where the bus beside the database is, if there is one. */
+function describeBus(store: AppOptions["store"]): readonly string[] {
+  return store.type === "none" || store.redis === undefined ? [] : [`Redis at ${toHost(store.redis.url)}`];
 }
 
 /** Returns nothing if the journal is empty. */

@@ -269,6 +269,7 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
       maxUserBytes: environment.LIMIT_USER_FILES_MIB * mebibyte || undefined,
       bucket: toBucketOptions(environment),
     },
+    redis: environment.REDIS_URL === undefined ? undefined : { url: environment.REDIS_URL },
   };
   if (environment.DATABASE_URL !== undefined) {
     return {

@@ -112,6 +112,12 @@ const valueRules: readonly Rule<Environment>[] = [
       "WORKERS > 1 requires a shared database (DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY): any process must be able to resume and stop a turn, and the embedded database serves a single process",
   },
   {
+    isBroken: (values) =>
+      values.REDIS_URL !== undefined && values.CHAT_STORE_ENABLED && !isStoreShared(values),
+    advice:
+      "REDIS_URL requires a shared database (DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY): it carries replies between servers, and the embedded database serves a single process",
+  },
+  {
     isBroken: ({ METRICS_PORT: metrics, PORT: port }) =>
       metrics !== undefined && metrics > 0 && metrics === port,
     advice: "METRICS_PORT is PORT: metrics need a port of their own, which the public cannot reach",

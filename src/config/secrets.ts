@@ -6,6 +6,7 @@ import type { Environment } from "./variables.ts";
 export function findSecrets(environment: Environment): readonly string[] {
   const urls = [
     environment.DATABASE_URL,
+    environment.REDIS_URL,
     environment.OPENAI_BASE_URL,
     environment.AZURE_OPENAI_ENDPOINT,
     environment.EMBEDDINGS_BASE_URL,
@@ -21,6 +22,7 @@ export function findSecrets(environment: Environment): readonly string[] {
     environment.SUPABASE_ANON_KEY,
     environment.SUPABASE_JWT_SECRET,
     environment.DATABASE_URL,
+    environment.REDIS_URL,
     ...(environment.API_KEYS ?? []).map(({ key }) => key),
     ...passwords,
     ...passwords.map((password) => unescape(password)),

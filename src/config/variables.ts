@@ -74,6 +74,12 @@ const PostgresUrl = z
     error: `must be a URL like postgres://user:password@host:5432/database; ${escapeAdvice}`,
   })
   .refine(isWhole, `must be a URL like postgres://user:password@host:5432/database; ${escapeAdvice}`);
+const redisAdvice = `must be a URL like redis://user:password@host:6379/0, or rediss:// for TLS; ${escapeAdvice}`;
+const RedisUrl = z.url({ protocol: /^rediss?$/, error: redisAdvice }).refine((url) => {
+  if (!URL.canParse(url) || !/^rediss?:/.test(url)) return true; // reported already
+  const { pathname, search } = new URL(url);
+  return isWhole(url) && /^(?:\/\d{0,4})?$/.test(pathname) && search === "";
+}, redisAdvice);
 const TableName = z
   .string()
   .regex(/^[a-z_][a-z0-9_]{0,39}$/, "must be a lower-case table name of at most 40 characters");
@@ -212,6 +218,7 @@ export const Environment = z.object({
   DATABASE_CA: z.string().optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   DATABASE_WAKE_UPS: Flag.default(true),
+  REDIS_URL: RedisUrl.optional(),
   SUPABASE_URL: HttpUrl.refine(
     (url) => !URL.canParse(url) || new URL(url).pathname === "/",
     "must be the project's URL, without a path",

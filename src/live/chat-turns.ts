@@ -2,11 +2,11 @@
 import { settleWithin } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace, LiveBus } from "../turn/records.ts";
+import type { ChatPlace, TurnProgress } from "../turn/records.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { KeptTurns } from "./kept-turns.ts";
 import { isWaiting, type FollowedTurn, type LiveTurn } from "./live-turn.ts";
-import type { RemoteTurns } from "./remote-turn.ts";
+import type { RemoteTurns } from "./remote/remote-turns.ts";
 import type { StoppedTurns } from "./stopped-turns.ts";
 
 /** How long a client that continues its chat may take to leave the reply before, in milliseconds. */
@@ -18,7 +18,7 @@ const stopWaitMs = 2_000;
 export interface ChatTurnsOptions {
   readonly running: ReadonlyMap<string, LiveTurn>;
   readonly kept: KeptTurns;
-  readonly bus: LiveBus | undefined;
+  readonly progress: TurnProgress | undefined;
   readonly remotes: RemoteTurns | undefined;
   readonly clock: Clock;
 }
@@ -126,10 +126,10 @@ export class ChatTurns {
    * @throws AppError with a `store_…` code.
    */
   async stopAll(place: ChatPlace, caller: Caller): Promise<readonly FollowedTurn[]> {
-    const { bus, remotes, running } = this.#options;
+    const { progress, remotes, running } = this.#options;
     const here = this.#findHere(place, caller);
     for (const turn of here) void turn.stop();
-    const ids = await bus?.requestStops(place, caller).catch((error: unknown) => {
+    const ids = await progress?.requestStops(place, caller).catch((error: unknown) => {
       if (here.length === 0) throw error;
       return []; // the store is unavailable: only the turns of this process can be stopped
     });

@@ -16,7 +16,7 @@ import { KeptTurns } from "./kept-turns.ts";
 import { isPrepared } from "./place-request.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
-import { RemoteTurns } from "./remote-turn.ts";
+import { RemoteTurns } from "./remote/remote-turns.ts";
 import { TurnBegins } from "./turn-begins.ts";
 import { createSummarizer, type Summarizer } from "./summaries/summarizer.ts";
 import { Waiting } from "./waiting.ts";
@@ -80,11 +80,11 @@ export class LiveTurns {
       });
     const claim = async (turnId: string, reason: ClaimReason): Promise<FollowedTurn | undefined> =>
       await this.#waiting?.claim(turnId, reason);
-    this.#remotes = records && new RemoteTurns({ bus: records.bus, clock, claim });
+    this.#remotes = records && new RemoteTurns({ ...records, bus: records.bus, clock, claim });
     this.#chats = new ChatTurns({
       running: this.#running,
       kept: this.#kept,
-      bus: records?.bus,
+      progress: records?.progress,
       remotes: this.#remotes,
       clock,
     });
@@ -98,16 +98,14 @@ export class LiveTurns {
       run: (request, begun) => this.#run(request, begun),
     });
     if (records === undefined) return;
-    this.#saver = new ProgressSaver({
-      bus: records.bus,
-      recovery: records.recovery,
-      clock,
-      turns: this.#running,
-    });
-    records.bus.wakeUps?.listen({
+    this.#saver = new ProgressSaver({ ...records, clock, turns: this.#running });
+    records.bus?.listen({
       onFollowed: (turnIds) => this.#saver?.attend(turnIds),
       onSaved: (turnIds) => this.#remotes?.wake(turnIds),
-      onChange: () => this.#remotes?.readAll(),
+      onChange: () => {
+        this.#saver?.resume();
+        this.#remotes?.readAll();
+      },
     });
     const here = {
       ids: () => [...this.#running, ...this.#asked, ...(this.#waiting?.claims ?? [])].map(([id]) => id),
@@ -186,7 +184,7 @@ export class LiveTurns {
     const waited = here.log.last?.type === "turn-waiting";
     const stored = waited ? await this.#remotes?.find(turnId, caller).catch(() => undefined) : undefined;
     if (stored !== undefined || !waited) return stored ?? here;
-    return withStop(here, async () => await this.#options.records?.bus.requestStop(turnId, caller));
+    return withStop(here, async () => await this.#options.records?.progress.requestStop(turnId, caller));
   }
 
   /**
@@ -294,10 +292,8 @@ export class LiveTurns {
     const forget = (): void => {
       if (key !== undefined) this.#keyed.delete(key);
     };
-    if (storage === "stored") {
-      this.#saver?.settle(turn.id);
-      return forget();
-    }
+    this.#saver?.settle(turn.id, storage === "stored");
+    if (storage === "stored") return forget();
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
     if (key !== undefined && keyed !== undefined)
       this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn: ended, isReplay: true }) });

@@ -1,23 +1,23 @@
 /** Saves the text and the items of running turns, all of them in one call a tick. */
 import { toAppError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
-import type { LiveBus, Piece, TurnRecovery } from "../turn/records.ts";
-import type { Place } from "../turn/turn-event.ts";
+import type { LiveBus, Piece, TurnProgress, TurnRecovery } from "../turn/records.ts";
 import type { LiveTurn } from "./live-turn.ts";
+import { collectPieces, hasNews, toLater } from "./pieces.ts";
+import { TextSender } from "./remote/text-sender.ts";
 
 const tickMs = 500;
-/** The same for turns that other processes follow, while these have new text. */
+/** The same for turns that other processes follow, while these have new text that no bus carries. */
 const followedTickMs = 60;
 /** How long a turn counts as followed by other processes after they have last said so. */
 const followedMs = 6_000;
-/** The longest delay between two attempts while the bus is unavailable. */
+/** The longest delay between two attempts while the store is unavailable. */
 const maxRetryMs = 5_000;
-/** The most text and items in one call, in UTF-16 code units; the rest follows with the next. */
-const maxCallLength = 4 * 1024 * 1024;
 
 /** The dependencies of a saver. */
 export interface ProgressSaverOptions {
-  readonly bus: LiveBus;
+  readonly progress: TurnProgress;
+  readonly bus?: LiveBus | undefined;
   readonly recovery: TurnRecovery;
   readonly clock: Clock;
   /** The running turns, in order of their start. */
@@ -25,12 +25,15 @@ export interface ProgressSaverOptions {
 }
 
 /**
- * Saves every tick: to the bus or, while a call to it is pending or has failed, to the journal, so that a
- * crash loses at most two ticks of text. Also learns which turns to stop. Turns that other processes follow
- * are saved more often, and their followers woken.
+ * Saves every tick: to the store or, while a call to it is pending or has failed, to the journal, so that a
+ * crash loses at most two ticks of text. Also learns which turns to stop. The text of turns that other
+ * processes follow goes to them through the bus, or else is saved more often, and they are woken.
  */
 export class ProgressSaver {
-  readonly #bus: LiveBus;
+  readonly #progress: TurnProgress;
+  readonly #bus: LiveBus | undefined;
+  /** `undefined` if the bus carries no text. */
+  readonly #sender: TextSender | undefined;
   readonly #recovery: TurnRecovery;
   readonly #clock: Clock;
   readonly #turns: ReadonlyMap<string, LiveTurn>;
@@ -51,8 +54,10 @@ export class ProgressSaver {
   #failures = 0;
   #retryAtMs = 0;
 
-  constructor({ bus, recovery, clock, turns }: ProgressSaverOptions) {
+  constructor({ progress, bus, recovery, clock, turns }: ProgressSaverOptions) {
+    this.#progress = progress;
     this.#bus = bus;
+    this.#sender = bus?.texts && new TextSender({ bus, texts: bus.texts, clock });
     this.#recovery = recovery;
     this.#clock = clock;
     this.#turns = turns;
@@ -72,17 +77,25 @@ export class ProgressSaver {
   attend(turnIds: readonly string[]): void {
     const untilMs = this.#clock.monotonicMs() + followedMs;
     for (const id of turnIds) {
-      if (this.#turns.get(id)?.isKept !== true) continue;
+      const turn = this.#turns.get(id);
+      if (turn?.isKept !== true) continue;
+      this.#sender?.attend(turn, untilMs);
       this.#followed.set(id, untilMs);
       this.#asked.add(id);
     }
     this.#saveFollowed();
-    this.#wakeFollowed();
+    if (this.#sender === undefined) this.#wakeFollowed();
   }
 
-  /** Called when the end of a turn, or its wait for its user, is stored. */
-  settle(turnId: string): void {
-    if (this.#followed.delete(turnId)) this.#bus.wakeUps?.send("saved", [turnId]);
+  /** Called when the bus is up, or no longer. */
+  resume(): void {
+    this.#sender?.resume();
+  }
+
+  /** Called when a turn has ended, or waits for its user. @param isStored whether its rows tell so. */
+  settle(turnId: string, isStored: boolean): void {
+    this.#sender?.forget(turnId);
+    if (this.#followed.delete(turnId) && isStored) this.#bus?.send("saved", [turnId]);
   }
 
   #wakeFollowed(): void {
@@ -147,7 +160,7 @@ export class ProgressSaver {
     try {
       const known = await this.#send(turns, pieces);
       this.#failures = 0;
-      // A turn that the bus does not know yet began while it was unavailable.
+      // A turn that the store does not know yet began while it was unavailable.
       await this.#keep(turns.filter(({ id }) => !known.has(id)));
     } catch (error) {
       if (toAppError(error).code === "write_rejected") return await this.#sendEach(turns, pieces);
@@ -158,12 +171,12 @@ export class ProgressSaver {
     }
   }
 
-  /** Resolves with the turns that the bus knows, and whose pieces it now has. */
+  /** Resolves with the turns that the store knows, and whose pieces it now has. */
   async #send(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<ReadonlySet<string>> {
     const ids = turns.map(({ id }) => id);
     const stored = turns.filter(({ run }) => run.isStored);
     const asked = ids.filter((id) => this.#asked.delete(id));
-    const { known, stop } = await this.#bus.publish(ids, pieces);
+    const { known, stop } = await this.#progress.save(ids, pieces);
     for (const { turnId, position, text, items } of pieces) {
       const turn = this.#turns.get(turnId);
       if (turn === undefined || !known.has(turnId)) continue;
@@ -172,9 +185,10 @@ export class ProgressSaver {
       turn.storedItem = items?.at(-1) ?? turn.storedItem;
       turn.safeItem = toLater(turn.safeItem, turn.storedItem);
     }
-    const news = [...asked, ...pieces.map(({ turnId }) => turnId)];
+    // What the bus carries is not read.
+    const news = this.#sender === undefined ? [...asked, ...pieces.map(({ turnId }) => turnId)] : asked;
     const woken = news.filter((id) => known.has(id) && this.#followed.has(id));
-    if (woken.length > 0) this.#bus.wakeUps?.send("saved", woken);
+    if (woken.length > 0) this.#bus?.send("saved", woken);
     for (const id of stop) void this.#turns.get(id)?.stop();
     for (const turn of turns) if (known.has(turn.id)) turn.run.isStored = true;
     // Deleted with its conversation: it counts as ended then, and its further text has no reader.
@@ -207,44 +221,9 @@ export class ProgressSaver {
         turn.safeItem = items?.at(-1) ?? turn.safeItem;
       }
     } catch {
-      // Neither bus nor journal: the text stays in memory, and is sent again with the next tick.
+      // Neither store nor journal: the text stays in memory, and is sent again with the next tick.
     } finally {
       this.#isKeeping = false;
     }
   }
-}
-
-/** Returns the text and the items of each turn after the places that `from` returns. */
-function collectPieces(
-  turns: readonly LiveTurn[],
-  from: (turn: LiveTurn) => readonly [position: number, item: Place | undefined],
-): readonly Piece[] {
-  const pieces: Piece[] = [];
-  let length = 0;
-  for (const turn of turns) {
-    const [position, item] = from(turn);
-    const { log } = turn;
-    if (!hasNews(turn, position, item) || length > maxCallLength) continue;
-    const hasItems = isLater(log.savedPlace, item);
-    const text = log.textAfter(position);
-    const items = hasItems ? log.itemsAfter(item) : undefined;
-    length += text.length + (items === undefined ? 0 : JSON.stringify(items).length);
-    pieces.push({ turnId: turn.id, position, text, ...(items !== undefined && { items }) });
-  }
-  return pieces;
-}
-
-/** Whether a turn has text after `position`, or items after `item`. */
-function hasNews({ log }: LiveTurn, position: number, item: Place | undefined): boolean {
-  return log.position > position || isLater(log.savedPlace, item);
-}
-
-/** Whether the place `one` comes after `other`. */
-function isLater(one: Place | undefined, other: Place | undefined): boolean {
-  if (one === undefined || other === undefined) return one !== undefined;
-  return one.position === other.position ? one.ordinal > other.ordinal : one.position > other.position;
-}
-
-function toLater(one: Place | undefined, other: Place | undefined): Place | undefined {
-  return isLater(one, other) ? one : other;
 }

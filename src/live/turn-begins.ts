@@ -16,7 +16,7 @@ import { asksFirst, type ChatTurns } from "./chat-turns.ts";
 import { toMismatch, type StartedTurn } from "./keyed-turns.ts";
 import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
 import { placeRequest } from "./place-request.ts";
-import type { RemoteTurns } from "./remote-turn.ts";
+import type { RemoteTurns } from "./remote/remote-turns.ts";
 import { StoppedTurns } from "./stopped-turns.ts";
 
 /** The dependencies of {@link TurnBegins}. */

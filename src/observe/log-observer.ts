@@ -55,6 +55,9 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.warn(toFailedWrite(event), "no title made by the model");
       case "store-trouble":
         return logger.warn(toReason(event.error), "store error outside a request");
+      case "bus-changed":
+        if (event.trouble === undefined) return logger.info("Redis works again");
+        return logger.warn({ reason: event.trouble }, "Redis does not work; others' replies arrive later");
       case "search-failed":
       case "question-not-embedded":
       case "embedding-paused":

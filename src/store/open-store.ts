@@ -7,17 +7,17 @@ import type { Caller } from "../base/caller.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
 import type { TurnStore } from "../turn/ports.ts";
-import type { TurnRecords } from "../turn/records.ts";
+import type { LiveBus, TurnRecords } from "../turn/records.ts";
 import { AttachmentRows } from "./attachments/attachment-rows.ts";
 import { AttachmentWrites } from "./attachments/attachment-writes.ts";
 import { Bucket, type BucketOptions } from "./attachments/bucket.ts";
 import { BucketSweeper } from "./attachments/bucket-sweeper.ts";
 import type { Database, FunctionName } from "./database/database.ts";
+import type { RedisOptions } from "./bus/redis-client.ts";
 import { DatabaseHealth, type OnCall } from "./database/database-health.ts";
 import { findTrouble } from "./database/find-trouble.ts";
 import { PgliteDatabase } from "./database/pglite/pglite.ts";
 import type { PostgresOptions } from "./database/postgres/postgres.ts";
-import type { PostgresWakeUps } from "./database/postgres/postgres-wake-ups.ts";
 import type { SupabaseOptions } from "./database/supabase.ts";
 import { Journal } from "./journal/journal.ts";
 import type { TableNames } from "./schema/schema.ts";
@@ -55,6 +55,8 @@ export type StoreOptions =
       /** Whether the start of chats that are too long for their models is summarised. */
       readonly readsSummaries: boolean;
       readonly attachments: AttachmentOptions;
+      /** Carries what processes tell each other; `undefined` if the database does, or nothing. */
+      readonly redis: RedisOptions | undefined;
     });
 
 /** The storage of attachments. */
@@ -100,8 +102,8 @@ export interface OpenStore {
   readonly database: Database | undefined;
   /** `undefined` if there is no journal. */
   readonly journal: JournalState | undefined;
-  /** `undefined` unless processes can wake each other. */
-  readonly wakeUps: { readonly isOn: boolean } | undefined;
+  /** `undefined` if nothing carries what processes tell each other. */
+  readonly bus: LiveBus | undefined;
   /** Resolves with the size of the journal's files, in bytes. */
   findJournalBytes(): Promise<number>;
   /**
@@ -116,7 +118,7 @@ const nothingKept = {
   rows: undefined,
   attachments: undefined,
   journal: undefined,
-  wakeUps: undefined,
+  bus: undefined,
   findJournalBytes: async () => 0,
 } as const;
 
@@ -175,9 +177,9 @@ async function openDurableStore(
   const attachmentWrites = new AttachmentWrites(attachments, maxUserBytes, observe);
   const writes = new TurnWrites(database, clock, journal?.owner, options, attachmentWrites);
   const reads = new TurnReads(database, options.readsSummaries);
-  const wakeUps = await openWakeUps(options, clock, observe);
+  const bus = await openBus(options, clock, observe);
   const sharesProgress = options.type !== "embedded";
-  const parts = { database, writes, reads, journal, clock, sharesProgress, wakeUps, observe };
+  const parts = { database, writes, reads, journal, clock, sharesProgress, bus, observe };
   const turns = new DurableTurnStore(parts);
   const words = new WordIndexer({ database, clock, observe });
   indexer = words;
@@ -185,7 +187,8 @@ async function openDurableStore(
   return {
     turns,
     records: {
-      bus: turns,
+      progress: turns,
+      bus,
       recovery: turns,
       paths: turns,
       waiting: new StoredWaitingTurns({ database, journal }),
@@ -203,13 +206,13 @@ async function openDurableStore(
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.quarantinedCount };
     },
-    wakeUps,
+    bus,
     findJournalBytes: async () => (await journal?.findBytes()) ?? 0,
     findTrouble: async (timeoutMs) => await findTrouble(trouble, timeoutMs),
     close: async () => {
       sweeper?.close();
       await Promise.all([turns.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
-      await Promise.all([closeWithin(database, clock), wakeUps?.close(), bucket?.close()]);
+      await Promise.all([closeWithin(database, clock), bus?.close(), bucket?.close()]);
     },
   };
 }
@@ -249,12 +252,16 @@ async function openJournal(
   }
 }
 
-/** Starts to listen for other processes; `undefined` if the database cannot wake them, or is not to. */
-async function openWakeUps(
-  options: DatabaseOptions,
+/** Opens what carries news between processes; `undefined` if the database cannot, or is not to. */
+async function openBus(
+  options: Exclude<StoreOptions, { readonly type: "none" }>,
   clock: Clock,
   observe: Observer,
-): Promise<PostgresWakeUps | undefined> {
+): Promise<(LiveBus & { close(): Promise<void> }) | undefined> {
+  if (options.redis !== undefined) {
+    const { RedisBus } = await import("./bus/redis-bus.ts");
+    return new RedisBus(options.redis, clock, (trouble) => observe({ type: "bus-changed", trouble }));
+  }
   if (options.type !== "postgres" || options.postgres.wakeUps !== true) return undefined;
   const { PostgresWakeUps } = await import("./database/postgres/postgres-wake-ups.ts");
   return new PostgresWakeUps(options.postgres, clock, (error) => observe({ type: "store-trouble", error }));

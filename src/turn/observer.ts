@@ -32,6 +32,8 @@ export type ObservedEvent =
   | { readonly type: "conversation-deleted"; readonly turn: ObservedTurn }
   /** The store failed outside of any call that could report it. */
   | { readonly type: "store-trouble"; readonly error: AppError }
+  /** The bus that is configured beside the database does not work, for this reason; or works again. */
+  | { readonly type: "bus-changed"; readonly trouble: string | undefined }
   /** The model made no title for a conversation, which keeps the one made of its question. */
   | { readonly type: "title-failed"; readonly turn: ObservedTurn; readonly error: AppError }
   /** A search for sources failed; its turn goes on without. */

@@ -111,34 +111,57 @@ export const wakeUpKinds = ["followed", "saved"] as const;
 export type WakeUpKind = (typeof wakeUpKinds)[number];
 
 /** Takes the wake-ups of other processes. */
-export interface WakeUpListener {
-  /** Other processes follow these turns, or have asked for their stop: their owner should publish now. */
+export interface BusListener {
+  /** Other processes follow these turns, or have asked for their stop: their owner should save them now. */
   onFollowed(turnIds: readonly string[]): void;
   /** There is more to read of these turns, or their owner has heard that they are followed. */
   onSaved(turnIds: readonly string[]): void;
-  /** Wake-ups arrive from now on, or no longer; some may have been lost. */
+  /** The bus is up, or no longer; something may have been lost. */
   onChange(): void;
 }
 
-/** What processes tell each other at once. Any wake-up may be lost, at the price of a later read. */
-export interface WakeUps {
-  /** Whether wake-ups arrive here. */
-  readonly isOn: boolean;
-  /** Has the wake-ups of other processes sent to `listener`, the only one. */
-  listen(listener: WakeUpListener): void;
-  /** Wakes the other processes, at most 20 times a second; does nothing while wake-ups are off. */
-  send(kind: WakeUpKind, turnIds: readonly string[]): void;
+/** The carriers of a bus: Postgres' `LISTEN` and `NOTIFY`; streams of Redis or Valkey. */
+export const busCarriers = ["postgres", "redis"] as const;
+/** One of {@link busCarriers}. */
+export type BusCarrier = (typeof busCarriers)[number];
+
+/** A piece of a turn's text and items, as the bus carries it. */
+export interface LivePiece extends Piece {
+  /** The last item before those of this piece; `undefined` if there is none. */
+  readonly afterItem?: Place | undefined;
 }
 
-/** The text of running turns, and requests to stop them, between the processes that run and follow them. */
-export interface LiveBus {
-  /** Absent if nothing wakes the readers of the bus: they ask again and again. */
-  readonly wakeUps?: WakeUps | undefined;
+/** The text of running turns, from their owners to the processes that follow them. */
+export interface LiveTexts {
+  /** Sends pieces; resolves with the turns whose piece is there. Never rejects. */
+  add(pieces: readonly LivePiece[]): Promise<ReadonlySet<string>>;
   /**
-   * Publishes the text of running turns; resolves with the turns the bus knows, and those that must be
-   * stopped.
+   * Calls `take` with a turn's pieces after a place, in their order; returns a function that ends that. Some
+   * may be missing, and the first may begin before the place. The last call for a turn counts.
    */
-  publish(
+  follow(turnId: string, after: Place, take: (piece: LivePiece) => void): () => void;
+}
+
+/**
+ * Carries what processes tell each other at once. The rows remain the truth: all that it carries may be lost,
+ * at the price of a later read.
+ */
+export interface LiveBus {
+  readonly carrier: BusCarrier;
+  /** Whether it reaches other processes, and they this one. */
+  readonly isUp: boolean;
+  /** Has the wake-ups of other processes sent to `listener`, the only one. */
+  listen(listener: BusListener): void;
+  /** Wakes the other processes; does nothing while the bus is not up. */
+  send(kind: WakeUpKind, turnIds: readonly string[]): void;
+  /** Absent if it carries no text: what is woken reads the rows. */
+  readonly texts?: LiveTexts;
+}
+
+/** The progress of running turns in the store, and requests to stop them, for all processes. */
+export interface TurnProgress {
+  /** Saves pieces of running turns; resolves with the turns the store knows, and those to be stopped. */
+  save(
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }>;
@@ -157,7 +180,7 @@ export interface LiveBus {
 
 /** Keeps the text of turns beyond the life of their process, and ends them as interrupted. */
 export interface TurnRecovery {
-  /** Keeps text of running turns on this machine's disk, while the bus does not accept it. */
+  /** Keeps text of running turns on this machine's disk, while the store does not accept it. */
   keepPieces(pieces: readonly Piece[]): Promise<void>;
   /**
    * Takes over the journals of dead processes; resolves with whether the text of their turns is in the
@@ -235,7 +258,8 @@ export interface WaitingTurns {
   answer(turnId: string, caller: Caller, answers: readonly ApprovalAnswer[]): Promise<AnswerResult>;
   /**
    * Takes over a waiting turn whose time is up, so that its open requests expire, or whose stop has been
-   * requested (`LiveBus.requestStop`). Resolves with `undefined` if it is not to be claimed, or not any more.
+   * requested (`TurnProgress.requestStop`). Resolves with `undefined` if it is not to be claimed, or no
+   * longer.
    */
   claim(turnId: string, reason: ClaimReason): Promise<ClaimedTurn | undefined>;
 }
@@ -257,7 +281,9 @@ export interface SummaryRecords {
 
 /** Turns beyond this process. Every method rejects with a `store_…` code. */
 export interface TurnRecords {
-  readonly bus: LiveBus;
+  readonly progress: TurnProgress;
+  /** Absent if nothing tells other processes at once: they read again and again. */
+  readonly bus?: LiveBus | undefined;
   readonly recovery: TurnRecovery;
   readonly paths: Paths;
   readonly waiting: WaitingTurns;

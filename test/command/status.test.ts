@@ -32,6 +32,7 @@ describe("foreword status", { timeout: 60_000 }, () => {
     assert.match(row("turns"), / 1 running; 0\.0 a minute/);
     assert.match(row("followers"), / 1 of these turns, 0 of other servers'/);
     assert.match(row("store"), /calls a second; within \S+ m?s \(p99\); \d+ of 10 at once, 0 waiting/);
+    assert.match(row("bus"), / Postgres (?:tells servers of|is SILENT: turns of other)/);
     assert.match(row("journal"), / empty; 0\.\d MiB/);
     assert.match(row("limits"), / 0\.0 a minute refused/);
     call.text("Done.").finish();

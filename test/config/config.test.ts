@@ -144,6 +144,35 @@ describe("parseConfig", () => {
       assert.deepEqual(problemsOf({ OPENAI_BASE_URL: url, OPENAI_MODEL: "m" }), []);
   });
 
+  test("takes a URL of Redis, with TLS or without, and explains what is wrong with others", () => {
+    const database = { DATABASE_URL: "postgres://db/chat" };
+    const urls = ["redis://cache", "rediss://me:p%40ss@cache:6380/1", "redis://:pw@[::1]:6379/"];
+    for (const url of urls) {
+      const { app, secrets } = parseConfig({ ...database, REDIS_URL: url });
+      assert.ok(app.store.type === "postgres" && app.store.redis?.url === url && secrets.includes(url));
+    }
+    for (const url of [
+      "cache:6379",
+      "http://cache",
+      "redis://cache/x",
+      "redis://me:hun/ter2@cache",
+      "redis://cache?db=1",
+    ]) {
+      const [problem = "", ...others] = problemsOf({ ...database, REDIS_URL: url });
+      assert.deepEqual(others, [], url);
+      assert.match(
+        problem,
+        /^REDIS_URL must be a URL like redis:\/\/user:password@host:6379\/0, or rediss:\/\/ for TLS/,
+      );
+      assert.doesNotMatch(problem, /hun|ter2/);
+    }
+    const alone =
+      /^REDIS_URL requires a shared database \(DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE/;
+    assert.match(problemsOf({ REDIS_URL: "redis://cache" }).join(), alone);
+    const anonymous = { SUPABASE_URL: "https://x.supabase.co", SUPABASE_ANON_KEY: "k" };
+    assert.match(problemsOf({ ...anonymous, REDIS_URL: "redis://cache" }).join(), alone);
+  });
+
   test("refuses AUTH=none beyond loopback unless allowed, and keys and secrets that have no effect", () => {
     for (const HOST of ["localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"])
       assert.deepEqual(problemsOf({ HOST }), []);
@@ -302,6 +331,7 @@ describe("parseConfig", () => {
       dataDir: ".foreword",
       maxJournalBytes: 256 * 1024 * 1024,
       readsSummaries: false,
+      redis: undefined,
       attachments,
     };
     assert.deepEqual(both, {

@@ -74,6 +74,7 @@ export function toStatusLines(now: ReadSnapshot, before?: ReadSnapshot): readonl
       .list("foreword_model_call_seconds", "model")
       .map((model, index) => [index === 0 ? "models" : "", describeModel(values, model)] as const),
     ["store", describeStore(values)],
+    ...describeBus(values).map((text) => ["bus", text] as const),
     ["journal", describeJournal(values)],
     ["limits", `${perMinute(values, "foreword_limited_total")} refused`],
     ["process", describeProcess(values)],
@@ -143,6 +144,19 @@ function describeStore(values: Values): string {
     ...(failed === 0 ? [] : [`${failed} FAILED`]),
     `${max - values.sum("foreword_db_pool_available")} of ${max} at once, ${values.sum("foreword_db_pool_waiting")} waiting`,
   ].join("; ");
+}
+
+/** Returns nothing if nothing carries what servers tell each other. */
+function describeBus(values: Values): readonly string[] {
+  const [carrier] = values.list("foreword_bus_up", "carrier");
+  if (carrier === undefined) return [];
+  const name = carrier === "redis" ? "Redis" : "Postgres";
+  const isUp = values.sum("foreword_bus_up") > 0;
+  return [
+    isUp
+      ? `${name} tells servers of each other's turns`
+      : `${name} is SILENT: turns of other servers are polled`,
+  ];
 }
 
 function describeJournal(values: Values): string {

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { z } from "zod";
 import type { AppError, ErrorCode } from "../../base/errors.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
+import { busCarriers, type BusCarrier } from "../../turn/records.ts";
 import { Code, Count, Milliseconds, schemaOf } from "../description/response-schema.ts";
 import { problemFields, type Problem } from "../error-format.ts";
 
@@ -20,8 +21,8 @@ export interface HealthOptions {
     findTrouble(timeoutMs: number): Promise<AppError | undefined>;
     /** How many writes are queued, and how many were permanently rejected; `undefined` without a journal. */
     readonly journal: { readonly queued: number; readonly rejected: number } | undefined;
-    /** `undefined` unless servers can wake each other. */
-    readonly wakeUps: { readonly isOn: boolean } | undefined;
+    /** `undefined` if nothing carries what servers tell each other. */
+    readonly bus: { readonly carrier: BusCarrier; readonly isUp: boolean } | undefined;
   };
   /** Counts the models that stand in for each other; `undefined` if none does. */
   readonly models: { count(): ModelsPart } | undefined;
@@ -33,6 +34,12 @@ export interface ModelsPart {
   readonly avoided: number;
 }
 
+/** What carries news between servers, and whether it does. */
+interface BusPart {
+  readonly carrier: BusCarrier;
+  readonly status: "ok" | "degraded";
+}
+
 /** The state of each part. */
 export interface Parts {
   readonly turns: { readonly status: "ok" | "draining"; readonly running: number };
@@ -41,8 +48,8 @@ export interface Parts {
   readonly models?: ModelsPart;
   /** Absent without a journal. */
   readonly journal?: { readonly queued: number; readonly rejected: number };
-  /** Absent unless servers can wake each other. */
-  readonly wakeUps?: { readonly status: "on" | "off" };
+  /** Absent if nothing carries what servers tell each other. */
+  readonly bus?: BusPart;
   /** How long work blocked the event loop, over the last minute or since the last report, in milliseconds. */
   readonly eventLoop: { readonly delayP99Ms: number; readonly delayMaxMs: number };
 }
@@ -75,10 +82,12 @@ const toPartsSchema = () =>
       .object({ queued: Count, rejected: Count })
       .exactOptional()
       .describe("Writes that wait for the database, and writes that it permanently rejected."),
-    wakeUps: z
-      .object({ status: z.enum(["on", "off"]) })
+    bus: z
+      .object({ carrier: z.enum(busCarriers), status: z.enum(["ok", "degraded"]) })
       .exactOptional()
-      .describe("Whether other servers of this database wake this one when their turns have new text."),
+      .describe(
+        "Whether other servers tell this one at once when their turns have new text; if not, it asks again and again.",
+      ),
     eventLoop: z
       .object({ delayP99Ms: Milliseconds, delayMaxMs: Milliseconds })
       .describe("How long work blocked the event loop, over the last minute or since the last request."),
@@ -117,7 +126,7 @@ export class Health {
       store: trouble === undefined ? { status: "ok" } : { status: "degraded", code: trouble.code },
       ...(models && { models: models.count() }),
       ...(store.journal && { journal: store.journal }),
-      ...(store.wakeUps && { wakeUps: { status: store.wakeUps.isOn ? "on" : "off" } }),
+      ...(store.bus && { bus: toBusPart(store.bus) }),
       eventLoop: this.#findDelay(),
     };
   }
@@ -139,6 +148,10 @@ export class Health {
     }
     return found;
   }
+}
+
+function toBusPart({ carrier, isUp }: NonNullable<HealthOptions["store"]["bus"]>): BusPart {
+  return { carrier, status: isUp ? "ok" : "degraded" };
 }
 
 function toMs(nanoseconds: number): number {

@@ -2,7 +2,7 @@
 import { AppError } from "../../base/errors.ts";
 import { problemType, toProblem } from "../error-format.ts";
 import { defineRoute, defineRoutes } from "../route.ts";
-import type { Health, Readiness, StoppingProblem } from "./health.ts";
+import type { Health, Parts, Readiness, StoppingProblem } from "./health.ts";
 
 /** The services of health checks. */
 export interface HealthServices {
@@ -18,7 +18,10 @@ const getHealth = defineRoute({
   handle: () => ({ status: "ok" }),
 });
 
-/** Turns continue without the store, so its failure is `degraded`, with 200. */
+/**
+ * Turns continue without the store, and without Redis, so their failure is `degraded`, with 200. Where
+ * Postgres cannot wake servers, as behind some poolers, nothing has failed.
+ */
 const getReadiness = defineRoute({
   method: "GET",
   path: "/readyz",
@@ -28,7 +31,7 @@ const getReadiness = defineRoute({
   handle: async ({ request, reply }, { health }: HealthServices) => {
     const parts = await health.check();
     if (parts.turns.status === "ok")
-      return reply.send({ status: parts.store.status, parts } satisfies Readiness);
+      return reply.send({ status: isWell(parts) ? "ok" : "degraded", parts } satisfies Readiness);
     const problem: StoppingProblem = {
       ...toProblem(new AppError("server_stopping", "draining"), request.id),
       parts,
@@ -36,6 +39,10 @@ const getReadiness = defineRoute({
     return reply.code(503).header("content-type", problemType).send(JSON.stringify(problem));
   },
 });
+
+function isWell({ store, bus }: Parts): boolean {
+  return store.status === "ok" && !(bus?.carrier === "redis" && bus.status === "degraded");
+}
 
 /** `GET /healthz` and `GET /readyz`. */
 export const healthRoutes = defineRoutes({

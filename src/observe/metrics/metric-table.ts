@@ -56,10 +56,10 @@ export const metricTable = {
     type: "gauge",
     labels: ["remote"],
   },
-  foreword_wake_ups: {
-    help: "1 if other servers of the database wake this one when their turns have new text; of several processes, 1 if that holds for all.",
+  foreword_bus_up: {
+    help: "1 if other servers tell this one at once when their turns have new text, through Postgres or Redis; of several processes, 1 if that holds for all.",
     type: "gauge",
-    labels: [],
+    labels: ["carrier"],
     joins: "min",
   },
   foreword_model_call_seconds: {

@@ -47,6 +47,7 @@ export function createMetricsObserver(metrics: Metrics): Observer {
       case "turn-waiting":
       case "conversation-deleted":
       case "store-trouble":
+      case "bus-changed":
       case "title-failed":
       case "search-failed":
       case "question-not-embedded":

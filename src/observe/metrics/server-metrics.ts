@@ -1,5 +1,6 @@
 /** The metrics of a serving process: its events, its state, and the process itself. */
 import type { Observer } from "../../turn/observer.ts";
+import type { BusCarrier } from "../../turn/records.ts";
 import { Metrics, type MetricsSnapshot } from "./metrics.ts";
 import { createMetricsObserver } from "./metrics-observer.ts";
 import { ProcessMetrics } from "./process-metrics.ts";
@@ -16,8 +17,8 @@ export interface ServerState {
   readonly journal:
     | { readonly queued: number; readonly rejected: number; readonly bytes: number }
     | undefined;
-  /** `undefined` unless servers can wake each other. */
-  readonly wakeUps: { readonly isOn: boolean } | undefined;
+  /** `undefined` if nothing carries what servers tell each other. */
+  readonly bus: { readonly carrier: BusCarrier; readonly isUp: boolean } | undefined;
 }
 
 /** Reads the state of a server. */
@@ -57,7 +58,7 @@ export class ServerMetrics {
   }
 }
 
-function setState(metrics: Metrics, { running, followers, pool, journal, wakeUps }: ServerState): void {
+function setState(metrics: Metrics, { running, followers, pool, journal, bus }: ServerState): void {
   metrics.set("foreword_turns_running", {}, running);
   metrics.set("foreword_followers", { remote: "false" }, followers.local);
   metrics.set("foreword_followers", { remote: "true" }, followers.remote);
@@ -66,7 +67,7 @@ function setState(metrics: Metrics, { running, followers, pool, journal, wakeUps
     metrics.set("foreword_db_pool_available", {}, pool.available);
     metrics.set("foreword_db_pool_waiting", {}, pool.waiting);
   }
-  if (wakeUps !== undefined) metrics.set("foreword_wake_ups", {}, wakeUps.isOn ? 1 : 0);
+  if (bus !== undefined) metrics.set("foreword_bus_up", { carrier: bus.carrier }, bus.isUp ? 1 : 0);
   if (journal === undefined) return;
   metrics.set("foreword_journal_queued", {}, journal.queued);
   metrics.set("foreword_journal_rejected", {}, journal.rejected);

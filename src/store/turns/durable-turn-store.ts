@@ -23,8 +23,8 @@ import type {
   Piece,
   StoredPath,
   StoredTurn,
+  TurnProgress,
   TurnRecovery,
-  WakeUps,
 } from "../../turn/records.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { Place } from "../../turn/turn-event.ts";
@@ -41,8 +41,8 @@ import { DurableWriter, type DurableWriterOptions, type Written } from "./durabl
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
   /** Whether other processes read the text of running turns. If not, the cheaper journal keeps it. */
   readonly sharesProgress: boolean;
-  /** `undefined` if the database sends no wake-ups. */
-  readonly wakeUps?: WakeUps | undefined;
+  /** Tells other processes of requests to stop their turns; `undefined` if nothing does. */
+  readonly bus?: LiveBus | undefined;
 }
 
 /** How long the end of a turn that is not kept waits until it is counted, in milliseconds. */
@@ -51,17 +51,13 @@ const maxCountMs = 500;
 const maxHeldTurns = 1_000;
 
 /** Stores turns, and knows those of other processes. */
-export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths {
+export class DurableTurnStore implements TurnStore, TurnProgress, TurnRecovery, Paths {
   readonly #options: DurableTurnStoreOptions;
   readonly #writer: DurableWriter;
 
   constructor(options: DurableTurnStoreOptions) {
     this.#options = options;
     this.#writer = new DurableWriter(options);
-  }
-
-  get wakeUps(): WakeUps | undefined {
-    return this.#options.wakeUps;
   }
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
@@ -177,7 +173,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
     return { ...result, mustStop: false };
   }
 
-  async publish(
+  async save(
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
@@ -186,9 +182,9 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
       await this.#writer.keepPieces(pieces);
       return { known: new Set(running), stop: [] };
     }
-    const published = await reads.saveProgress(journal?.owners ?? [], running, pieces);
+    const saved = await reads.saveProgress(journal?.owners ?? [], running, pieces);
     this.#writer.retrySoon();
-    return published;
+    return saved;
   }
 
   async keepPieces(pieces: readonly Piece[]): Promise<void> {
@@ -223,14 +219,14 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
 
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {
     const isThere = await this.#options.reads.requestStop(turnId, caller);
-    if (isThere) this.wakeUps?.send("followed", [turnId]);
+    if (isThere) this.#options.bus?.send("followed", [turnId]);
     else this.#refuseWaiting(turnId);
     return isThere;
   }
 
   async requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]> {
     const turnIds = await this.#options.reads.requestStops(chat, caller);
-    this.wakeUps?.send("followed", turnIds);
+    this.#options.bus?.send("followed", turnIds);
     return turnIds;
   }
 

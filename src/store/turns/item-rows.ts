@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { optional } from "../../base/parse.ts";
 import { toolResultStatuses, toolRunners } from "../../turn/items/tool.ts";
-import { approvalDecisions, type Place, type SavedItem } from "../../turn/turn-event.ts";
+import { approvalDecisions, type SavedItem } from "../../turn/turn-event.ts";
 import { searchFields, sourceFields } from "../../turn/sources/stored-source.ts";
 
 const Text = optional(z.string());
@@ -80,30 +80,6 @@ export function replaceUnstorable<Value extends Json | readonly JsonObject[]>(va
   const json = JSON.stringify(value);
   if (!json.includes("\\u0000") && !json.includes("\\ud")) return value;
   return JSON.parse(json.replaceAll(unstorable, (escape) => (escape.length === 6 ? "\\ufffd" : escape)));
-}
-
-/**
- * Returns the items after `after`, each unit once: a piece of reasoning may hold text that another one holds
- * too, since one that was perhaps not stored is sent again with more after it.
- * @param items sorted by their places, which are the ends of their texts.
- */
-export function cutOverlaps(items: readonly SavedItem[], after?: Place): readonly SavedItem[] {
-  let known: Place = after ?? { position: 0, ordinal: 0 };
-  return items.flatMap((item) => {
-    const isAtKnown = item.position === known.position;
-    if (item.position < known.position || (isAtKnown && item.ordinal <= known.ordinal)) return [];
-    const knownOrdinal = isAtKnown ? known.ordinal : 0;
-    known = item;
-    return item.type === "reasoning-delta" ? { ...item, text: cutText(item, knownOrdinal) } : item;
-  });
-}
-
-/** Returns the text of a piece of reasoning after `ordinal`, from the start of a whole character. */
-function cutText({ text, ordinal: end }: SavedItem & { readonly text: string }, ordinal: number): string {
-  const bytes = Buffer.from(text);
-  let start = Math.max(0, ordinal - (end - bytes.length));
-  while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
-  return start === 0 ? text : bytes.subarray(start).toString();
 }
 
 /** Returns sorted `items` with those of `added` that stand at other places, sorted. */

@@ -15,10 +15,11 @@ import type {
 } from "../../turn/records.ts";
 import { claimReasons } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
+import { cutOverlaps } from "../../turn/items/items.ts";
 import { StoredRequest } from "../../turn/items/stored-request.ts";
 import { AttemptRows, toErrorCode } from "./attempt-rows.ts";
 import { ContextRow } from "./context-row.ts";
-import { cutOverlaps, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
+import { ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
 import { PathMessages, toPathMessages } from "./save-result.ts";
 import { toTurnRunning } from "../../base/turn-running.ts";
 import type { JsonObject } from "../../base/json.ts";

@@ -11,12 +11,13 @@ import type {
   ClaimReason,
   WaitingTurns,
 } from "../../turn/records.ts";
+import { cutOverlaps } from "../../turn/items/items.ts";
 import { StoredRequest } from "../../turn/items/stored-request.ts";
 import { turnStatuses } from "../../turn/turn-event.ts";
 import { service } from "../database/database.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
 import type { Journal } from "../journal/journal.ts";
-import { cutOverlaps, ItemRows } from "./item-rows.ts";
+import { ItemRows } from "./item-rows.ts";
 import { toQueuedError } from "./read-your-writes.ts";
 import { joinPieces, Pieces } from "./turn-reads.ts";
 

@@ -1,6 +1,6 @@
 /** The items of a turn: between its texts, and those that wait for its user. */
 import type { BodyReader } from "../body.ts";
-import type { BodyEvent, PendingApproval, SavedItem } from "../turn-event.ts";
+import type { BodyEvent, PendingApproval, Place, SavedItem } from "../turn-event.ts";
 
 /**
  * Returns the events that `text` adds to those of `reader`, with `items` at their places; `rest` are the
@@ -61,4 +61,28 @@ export function pushJoined(items: SavedItem[], item: SavedItem): void {
     last.ordinal === item.ordinal - Buffer.byteLength(item.text);
   if (isNext) items[items.length - 1] = { ...item, text: last.text + item.text };
   else items.push(item);
+}
+
+/**
+ * Returns the items after `after`, each unit once: a piece of reasoning may hold text that another one holds
+ * too, since one that was perhaps not stored is sent again with more after it.
+ * @param items sorted by their places, which are the ends of their texts.
+ */
+export function cutOverlaps(items: readonly SavedItem[], after?: Place): readonly SavedItem[] {
+  let known: Place = after ?? { position: 0, ordinal: 0 };
+  return items.flatMap((item) => {
+    const isAtKnown = item.position === known.position;
+    if (item.position < known.position || (isAtKnown && item.ordinal <= known.ordinal)) return [];
+    const knownOrdinal = isAtKnown ? known.ordinal : 0;
+    known = item;
+    return item.type === "reasoning-delta" ? { ...item, text: cutText(item, knownOrdinal) } : item;
+  });
+}
+
+/** Returns the text of a piece of reasoning after `ordinal`, from the start of a whole character. */
+function cutText({ text, ordinal: end }: SavedItem & { readonly text: string }, ordinal: number): string {
+  const bytes = Buffer.from(text);
+  let start = Math.max(0, ordinal - (end - bytes.length));
+  while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
+  return start === 0 ? text : bytes.subarray(start).toString();
 }

@@ -3,38 +3,26 @@
  * wake-up makes it read, unless the test moves it.
  */
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { describe, test, type TestContext } from "node:test";
 import { Client } from "pg";
 import { useDatabase, useFolder, useModel, useStartApp } from "../../support/apps/use-app.ts";
 import { runDoctor } from "../../command/run-doctor.ts";
-import { openTurn, readResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import {
+  beginTurn,
+  followTurn,
+  type BegunTurn,
+  type ClockedServer,
+} from "../../support/apps/followed-turn.ts";
+import { readResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import { scrape } from "../../support/clients/prometheus.ts";
 import { readUntil } from "../../support/clients/read-until.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { startSwallowingPooler, type SwallowingPooler } from "../../support/databases/swallowing-pooler.ts";
-import type { ScriptedCall } from "../../support/model/scripted-model.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 /** How often a followed turn is saved, and the longest wait for a notification to be sent. */
 const [saveMs, gapMs] = [60, 50];
 const listening = "application_name = 'foreword wake-ups'";
-
-/** A server, and its clock. */
-interface Server {
-  readonly app: RunningApp;
-  readonly clock: ManualClock;
-}
-
-/** A turn that runs on one server and is followed on another. */
-interface Followed {
-  readonly turnId: string;
-  readonly userId: string;
-  readonly call: ScriptedCall;
-  readonly own: IncomingMessage;
-  readonly remote: IncomingMessage;
-}
 
 describe("turns of another server", { timeout: 60_000 }, () => {
   const model = useModel();
@@ -42,37 +30,24 @@ describe("turns of another server", { timeout: 60_000 }, () => {
   const startApp = useStartApp(model, {}, { database });
   const folder = useFolder();
 
-  async function start(variables: Readonly<Record<string, string>> = {}): Promise<Server> {
+  async function start(variables: Readonly<Record<string, string>> = {}): Promise<ClockedServer> {
     const clock = new ManualClock();
     return { app: await startApp(variables, clock), clock };
   }
 
   /** Starts a server, and resolves once it is woken. */
-  async function startWoken(variables: Readonly<Record<string, string>> = {}): Promise<Server> {
+  async function startWoken(variables: Readonly<Record<string, string>> = {}): Promise<ClockedServer> {
     const server = await start(variables);
-    await untilWakeUpsAre("on", server);
+    await untilWakeUpsAre("ok", server);
     return server;
   }
 
-  async function untilWakeUpsAre(status: string | undefined, { app }: Server): Promise<void> {
+  async function untilWakeUpsAre(status: string | undefined, { app }: ClockedServer): Promise<void> {
     while ((await readWakeUps(app))?.status !== status);
   }
 
-  async function startTurn({ app }: Server): Promise<Omit<Followed, "remote">> {
-    const userId = randomUUID();
-    const { call, opening } = await openTurn(app, model, { userId });
-    call.text("- p\n---RESPONSE---\nOne.");
-    const own = await opening;
-    await readUntil(own, "One.");
-    return { turnId: String(own.headers["x-turn-id"]), userId, call, own };
-  }
-
-  async function follow({ app }: Server, { turnId, userId }: Omit<Followed, "remote">) {
-    return await app.open("GET", `/turns/${turnId}/stream?userId=${userId}&after=0`);
-  }
-
   /** Has the model say `word`; resolves once its own server has it, and has saved it if that is due. */
-  async function say(word: string, { call, own }: Omit<Followed, "remote">, owner: Server): Promise<void> {
+  async function say(word: string, { call, own }: BegunTurn, owner: ClockedServer): Promise<void> {
     call.text(word);
     await readUntil(own, word);
     owner.clock.advance(saveMs);
@@ -86,8 +61,8 @@ describe("turns of another server", { timeout: 60_000 }, () => {
 
   test("their text arrives as soon as it is saved, 60 ms after it came, and their end with it", async () => {
     const [here, there] = [await startWoken({ METRICS_PORT: "0" }), await startWoken()];
-    const turn = await startTurn(here);
-    const remote = await follow(there, turn);
+    const turn = await beginTurn(here, model);
+    const remote = await followTurn(there, turn);
     let text = await readUntil(remote, "One.");
     for (const word of [" Two.", " Three.", " Four."]) {
       await say(word, turn, here);
@@ -99,12 +74,12 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     here.clock.advance(gapMs);
     const { body, isComplete } = await readResponse(remote);
     assert.deepEqual([text + body, isComplete], ["- p\n---RESPONSE---\nOne. Two. Three. Four. Five.", true]);
-    assert.equal((await scrape(here.app.metricsUrl)).sum("foreword_wake_ups"), 1);
+    assert.equal((await scrape(here.app.metricsUrl)).sum("foreword_bus_up"), 1);
   });
 
   test("a stop reaches their server at once, and its result comes back", async () => {
     const [here, there] = [await startWoken(), await startWoken()];
-    const { turnId, userId, call } = await startTurn(here);
+    const { turnId, userId, call } = await beginTurn(here, model);
     const stopped = there.app.post(`/turns/${turnId}/stop?userId=${userId}`, {});
     await call.closed;
     await here.clock.timer(1, gapMs);
@@ -115,8 +90,8 @@ describe("turns of another server", { timeout: 60_000 }, () => {
 
   test("a listening connection that is killed in mid-turn costs no text: it is opened again, and all is read", async () => {
     const [here, there] = [await startWoken(), await startWoken()];
-    const turn = await startTurn(here);
-    const remote = await follow(there, turn);
+    const turn = await beginTurn(here, model);
+    const remote = await followTurn(there, turn);
     await readUntil(remote, "One.");
     const killed = await listListeners();
     await database.sql(`select pg_terminate_backend(pid) from pg_stat_activity where ${listening}`);
@@ -125,7 +100,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
       const now = await listListeners();
       if (now.length === 2 && !now.some((pid) => killed.includes(pid))) break;
     }
-    for (const server of [here, there]) await untilWakeUpsAre("on", server);
+    for (const server of [here, there]) await untilWakeUpsAre("ok", server);
     // The poll reads what was saved while no connection listened.
     await untilStored("Two.", turn);
     there.clock.advance(2_000);
@@ -140,8 +115,8 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     const pooler = await startPooler(context);
     const url = pooler.toUrl(database.harness.server.url);
     const [here, there] = [await startWoken(), await startWoken({ DATABASE_URL: url })];
-    const turn = await startTurn(here);
-    const remote = await follow(there, turn);
+    const turn = await beginTurn(here, model);
+    const remote = await followTurn(there, turn);
     await readUntil(remote, "One.");
     pooler.swallows = true;
     await say(" Two.", turn, here);
@@ -163,7 +138,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     there.clock.advance(3_000);
     await there.clock.timer(90_000);
     const doctor = runDoctor({ DATABASE_URL: url, DEMO_MODE: "true", DATA_DIR: folder() });
-    assert.deepEqual(await readWakeUps(there.app), { status: "off" });
+    assert.deepEqual(await readWakeUps(there.app), { carrier: "postgres", status: "degraded" });
     const warnings = there.app.logs.filter(({ level }) => Number(level) >= 40);
     assert.equal(warnings.length, 1);
     assert.match(JSON.stringify(warnings), /notifications of the database do not arrive.*session mode/);
@@ -179,11 +154,11 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     await assertPolled(here, there);
   });
 
-  async function assertPolled(owner: Server, follower: Server): Promise<void> {
-    const turn = await startTurn(owner);
+  async function assertPolled(owner: ClockedServer, follower: ClockedServer): Promise<void> {
+    const turn = await beginTurn(owner, model);
     owner.clock.advance(500);
     await untilStored("One.", turn);
-    const remote = await follow(follower, turn);
+    const remote = await followTurn(follower, turn);
     await readUntil(remote, "One.");
     turn.call.text(" Two.");
     await readUntil(turn.own, " Two.");
@@ -197,7 +172,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
   }
 
   /** Resolves once text of a running turn up to `end` is stored. */
-  async function untilStored(end: string, { turnId }: Omit<Followed, "remote">): Promise<void> {
+  async function untilStored(end: string, { turnId }: BegunTurn): Promise<void> {
     const ends = `text like '%${end}' and turn_id = '${turnId}'`;
     while ((await database.sql(`select from turn_pieces where ${ends}`)).length === 0);
   }
@@ -219,7 +194,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
       if (payload === "marker") marked.resolve();
     });
     await observer.query("listen foreword");
-    const turn = await startTurn(here);
+    const turn = await beginTurn(here, model);
     for (let tick = 0; tick < 3; tick += 1) here.clock.advance(500);
     turn.call.finish();
     await readResponse(turn.own);
@@ -231,5 +206,5 @@ describe("turns of another server", { timeout: 60_000 }, () => {
 
 async function readWakeUps(app: RunningApp): Promise<{ readonly status: string } | undefined> {
   const { body } = await app.get("/readyz");
-  return JSON.parse(body).parts.wakeUps;
+  return JSON.parse(body).parts.bus;
 }

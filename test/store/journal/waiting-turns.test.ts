@@ -163,7 +163,7 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
     const second = await open();
     context.after(() => second.close());
     await second.untilStored();
-    const stored = await second.records.bus.read(turn.turnId, turn.caller, 0);
+    const stored = await second.records.progress.read(turn.turnId, turn.caller, 0);
     assert.deepEqual([stored?.status, stored?.items], ["complete", [call]]);
   });
 
@@ -172,7 +172,7 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
       const first = await open();
       const turn = await begin(first);
       const { turnId, caller } = turn;
-      await first.records.bus.publish([turnId], [{ turnId, position: 0, text: "Plan", items: [thought] }]);
+      await first.records.progress.save([turnId], [{ turnId, position: 0, text: "Plan", items: [thought] }]);
       await first.records.recovery.keepPieces([{ turnId, position: 4, text: "", items: [call, request] }]);
       await cutOff(() => first.close());
       const database = await server.harness.open(systemClock);
@@ -181,9 +181,10 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
       if (isEnded) await endTurn(writes, turn, toInterruptedResult("Plan", new Date(), [thought]));
       const second = await open();
       context.after(() => second.close());
-      while (!(await second.records.recovery.isSettled())) await second.records.bus.read(turnId, caller, 0);
+      while (!(await second.records.recovery.isSettled()))
+        await second.records.progress.read(turnId, caller, 0);
       const saved = isEnded ? [call, request] : [thought, call, request];
-      const stored = await second.records.bus.read(turnId, caller, 0);
+      const stored = await second.records.progress.read(turnId, caller, 0);
       assert.deepEqual([stored?.text, stored?.items], ["Plan", saved]);
       const [listed] = await second.records.recovery.listAbandoned({ except: [], isStaleToo: false });
       assert.deepEqual(
@@ -194,7 +195,7 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
       const filter = { except: [], isStaleToo: false };
       const result = toInterruptedResult("Plan", new Date(), saved);
       assert.equal(await second.records.recovery.endAbandoned(turnId, result, filter), true);
-      assert.deepEqual((await second.records.bus.read(turnId, caller, 0))?.items, [call, request]);
+      assert.deepEqual((await second.records.progress.read(turnId, caller, 0))?.items, [call, request]);
     });
 
   test(
@@ -211,10 +212,10 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
       const turn = await begin(process, { request: kept });
       const { turnId, caller } = turn;
       const pieces = [{ turnId, position: 0, text: "Plan", items: [thought] }];
-      const { known } = await process.records.bus.publish([turnId], pieces);
+      const { known } = await process.records.progress.save([turnId], pieces);
       assert.deepEqual(Array.from(known), [turnId]);
       const read = async (): Promise<unknown> => {
-        const stored = await process.records.bus.read(turnId, caller, 0);
+        const stored = await process.records.progress.read(turnId, caller, 0);
         return [stored?.status, stored?.text, stored?.items, stored?.request];
       };
       assert.deepEqual(await read(), ["running", "Plan", [thought], kept]);

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { AppError } from "../../../base/errors.ts";
 import { createId } from "../../../base/create-id.ts";
 import type { Clock, Timer } from "../../../base/clock.ts";
-import { wakeUpKinds, type WakeUpKind, type WakeUpListener, type WakeUps } from "../../../turn/records.ts";
+import { wakeUpKinds, type BusListener, type LiveBus, type WakeUpKind } from "../../../turn/records.ts";
 import { callDeadlineMs, type OnDatabaseTrouble } from "../database.ts";
 import type { PostgresOptions } from "./postgres.ts";
 import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
@@ -38,7 +38,8 @@ const Payload = z.object({
 type Ending = "lost" | "swallowed" | "closed";
 
 /** Listens on a connection of its own, outside of the pool. */
-export class PostgresWakeUps implements WakeUps {
+export class PostgresWakeUps implements LiveBus {
+  readonly carrier = "postgres";
   readonly #settings: ConnectionSettings;
   readonly #clock: Clock;
   readonly #onTrouble: OnDatabaseTrouble;
@@ -50,7 +51,7 @@ export class PostgresWakeUps implements WakeUps {
   #isClosed = false;
   /** The connection, once its notifications have arrived. */
   #client: Client | undefined;
-  #listener: WakeUpListener | undefined;
+  #listener: BusListener | undefined;
   #timer: Timer | undefined;
   #isSending = false;
   #sentAtMs = Number.NEGATIVE_INFINITY;
@@ -67,16 +68,16 @@ export class PostgresWakeUps implements WakeUps {
     this.#running = this.#run();
   }
 
-  get isOn(): boolean {
+  get isUp(): boolean {
     return this.#client !== undefined;
   }
 
-  listen(listener: WakeUpListener): void {
+  listen(listener: BusListener): void {
     this.#listener = listener;
   }
 
   send(kind: WakeUpKind, turnIds: readonly string[]): void {
-    if (!this.isOn || turnIds.length === 0) return;
+    if (!this.isUp || turnIds.length === 0) return;
     for (const id of turnIds) this.#pending[kind].add(id);
     this.#sendSoon();
   }

@@ -1,101 +1,49 @@
-/** Follows turns of other processes: their text is read from the bus, when it wakes us or again and again. */
-import { toAppError, type ErrorCode } from "../base/errors.ts";
-import { BodyReader } from "../turn/body.ts";
-import { findPendingApprovals, interleave } from "../turn/items/items.ts";
-import { toMissingResults } from "../turn/items/tool-parts.ts";
-import type { Place, SavedItem } from "../turn/turn-event.ts";
-import type { Clock, Timer } from "../base/clock.ts";
-import type { Message } from "../turn/message.ts";
-import type { JsonObject } from "../base/json.ts";
-import type { Caller } from "../base/caller.ts";
-import type { LiveBus, StoredTurn } from "../turn/records.ts";
-import type { FollowedTurn } from "./live-turn.ts";
-import { TurnLog } from "./turn-log.ts";
+/**
+ * A turn of another process: its text comes from the bus, or is read from the rows when that wakes us, or
+ * again and again.
+ */
+import { toAppError, type ErrorCode } from "../../base/errors.ts";
+import { BodyReader } from "../../turn/body.ts";
+import { cutOverlaps, findPendingApprovals, interleave } from "../../turn/items/items.ts";
+import { toMissingResults } from "../../turn/items/tool-parts.ts";
+import type { Place, SavedItem } from "../../turn/turn-event.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Message } from "../../turn/message.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { Caller } from "../../base/caller.ts";
+import type { LiveBus, LivePiece, StoredTurn, TurnProgress } from "../../turn/records.ts";
+import type { FollowedTurn } from "../live-turn.ts";
+import { isLater } from "../pieces.ts";
+import { TurnLog } from "../turn-log.ts";
 
 /** The delay before the next read: initially, and at most, while no text arrives. */
 const minDelayMs = 250;
 const maxDelayMs = 2_000;
-/** How often the owners of followed turns are told that they are, in milliseconds. */
-const tellOwnersMs = 1_900;
 /** How long a wake-up shows that the turn's owner sends them; meanwhile there is a read only each 2 s. */
 const wakeUpMs = 5_000;
 /** How long reads of a turn may fail before its followers are told, in milliseconds. They may resume. */
 const patienceMs = 60_000;
 
-/** The dependencies of remote turns. */
-export interface RemoteTurnOptions {
-  readonly bus: LiveBus;
+/** The dependencies of a followed turn. */
+export interface FollowingOptions {
+  readonly progress: TurnProgress;
+  /** `undefined` if nothing tells at once of new text. */
+  readonly bus: LiveBus | undefined;
   readonly clock: Clock;
   /** Takes over a turn that waits, to stop it; resolves with it. */
   readonly claim: (turnId: string, reason: "stop") => Promise<FollowedTurn | undefined>;
+  /** Tells the owner of a turn that it is followed. */
+  readonly tellOwner: (turnId: string) => void;
 }
 
-/** The turns of other processes that are followed here: each is read once, for all its followers. */
-export class RemoteTurns {
-  readonly #options: RemoteTurnOptions & { readonly tellOwner: (turnId: string) => void };
-  readonly #followed = new Map<string, RemoteTurn>();
-  #isTelling = false;
-
-  constructor(options: RemoteTurnOptions) {
-    this.#options = { ...options, tellOwner: (turnId) => this.#tellOwners([turnId]) };
-  }
-
-  /**
-   * Resolves with the caller's turn; `undefined` if there is none. @throws AppError with a `store_…` code.
-   */
-  async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
-    const followed = this.#followed.get(turnId);
-    // One that waited may have gone on since, though a slow follower still reads.
-    if (followed !== undefined && followed.log.last?.type !== "turn-waiting")
-      return followed.caller.userId === caller.userId ? followed : undefined;
-    const stored = await this.#options.bus.read(turnId, caller, 0);
-    if (stored === undefined) return undefined;
-    return new RemoteTurn(turnId, caller, stored, this.#options, this.#followed);
-  }
-
-  /** The number of all followers. */
-  get followers(): number {
-    return Array.from(this.#followed.values()).reduce((sum, { followers }) => sum + followers, 0);
-  }
-
-  /** Reads turns at once: their owners say that there is more. */
-  wake(turnIds: readonly string[]): void {
-    for (const id of turnIds) this.#followed.get(id)?.wake();
-  }
-
-  /** Reads all turns at once: wake-ups may have been lost. */
-  readAll(): void {
-    for (const turn of this.#followed.values()) turn.readNow();
-    this.#tellOwners([...this.#followed.keys()]);
-  }
-
-  /** Tells the owners of turns that they are followed: at once, and as long as any is. */
-  #tellOwners(turnIds: readonly string[]): void {
-    const { bus, clock } = this.#options;
-    if (bus.wakeUps === undefined || this.#followed.size === 0) return;
-    bus.wakeUps.send("followed", turnIds);
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    clock.after(tellOwnersMs, () => {
-      this.#isTelling = false;
-      const running = Array.from(this.#followed.values()).filter(({ log }) => log.last === undefined);
-      this.#tellOwners(running.map(({ id }) => id));
-    });
-  }
-
-  /** Tells all followers that this process is shutting down: they may resume elsewhere. */
-  close(): void {
-    for (const turn of this.#followed.values()) turn.abandon();
-  }
-}
-
-class RemoteTurn implements FollowedTurn {
+/** A turn of another process, for all its followers here. */
+export class RemoteTurn implements FollowedTurn {
   readonly id: string;
   readonly caller: Caller;
   readonly extendsReply: Message | undefined;
   readonly request: JsonObject | undefined;
   log = new TurnLog();
-  readonly #options: RemoteTurnOptions & { readonly tellOwner: (turnId: string) => void };
+  readonly #options: FollowingOptions;
   readonly #followed: Map<string, RemoteTurn>;
   readonly #reader = new BodyReader();
   /** Items whose text before them has not been read yet. */
@@ -108,14 +56,16 @@ class RemoteTurn implements FollowedTurn {
   /** Whether the read in progress may have come too early. */
   #isWoken = false;
   #wokenAtMs = Number.NEGATIVE_INFINITY;
-  /** When the turn was last read. */
+  /** When the turn was last read, or had text from the bus. */
   #readAtMs: number;
+  /** Ends the texts of the bus, while they are taken. */
+  #leaveBus: (() => void) | undefined;
 
   constructor(
     id: string,
     caller: Caller,
     stored: StoredTurn,
-    options: RemoteTurnOptions & { readonly tellOwner: (turnId: string) => void },
+    options: FollowingOptions,
     followed: Map<string, RemoteTurn>,
   ) {
     this.id = id;
@@ -141,6 +91,7 @@ class RemoteTurn implements FollowedTurn {
       this.#readAtMs = this.#options.clock.monotonicMs();
       if (this.log.last === undefined) {
         this.#schedule();
+        this.#takeFromBus();
         this.#options.tellOwner(this.id);
       }
     }
@@ -152,8 +103,8 @@ class RemoteTurn implements FollowedTurn {
 
   async stop(): Promise<void> {
     if (this.log.end !== undefined) return;
-    const { bus, claim } = this.#options;
-    await bus.requestStop(this.id, this.caller);
+    const { progress, claim } = this.#options;
+    await progress.requestStop(this.id, this.caller);
     if (this.log.last !== undefined) {
       // It waits, so that no process would notice.
       this.log = (await claim(this.id, "stop"))?.log ?? this.log;
@@ -181,6 +132,8 @@ class RemoteTurn implements FollowedTurn {
   }
 
   #forget(): void {
+    this.#leaveBus?.();
+    this.#leaveBus = undefined;
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#followed.get(this.id) === this) this.#followed.delete(this.id);
@@ -194,7 +147,8 @@ class RemoteTurn implements FollowedTurn {
   /** Whether the owner is known to send wake-ups. */
   get #hasWakeUps(): boolean {
     const { bus, clock } = this.#options;
-    return bus.wakeUps?.isOn === true && clock.monotonicMs() - this.#wokenAtMs < wakeUpMs;
+    if (bus?.texts !== undefined && this.#leaveBus === undefined) return false; // there is a gap to fill
+    return bus?.isUp === true && clock.monotonicMs() - this.#wokenAtMs < wakeUpMs;
   }
 
   async #poll(): Promise<void> {
@@ -213,7 +167,7 @@ class RemoteTurn implements FollowedTurn {
     const before = this.log.position;
     const itemBefore = this.#lastItem;
     try {
-      const stored = await this.#options.bus.read(this.id, this.caller, before, this.#lastItem);
+      const stored = await this.#options.progress.read(this.id, this.caller, before, itemBefore);
       if (this.log.end !== undefined) return;
       this.#readAtMs = this.#options.clock.monotonicMs();
       if (stored === undefined) this.#end("interrupted", "not_found");
@@ -230,17 +184,48 @@ class RemoteTurn implements FollowedTurn {
     }
     const isIdle = this.log.position === before && this.#lastItem === itemBefore;
     this.#delayMs = isIdle ? Math.min(maxDelayMs, this.#delayMs * 1.5) : minDelayMs;
+    if (!isIdle) this.#takeFromBus();
   }
 
-  /** Adds new text and items. What comes after a gap waits until the gap is filled. */
-  #take(stored: StoredTurn): void {
-    this.#items = [...this.#items, ...stored.items];
+  /** Takes the texts of the bus after those that are there. */
+  #takeFromBus(): void {
+    const { texts } = this.#options.bus ?? {};
+    if (texts === undefined || this.#leaveBus !== undefined) return;
+    if (this.log.last !== undefined || this.#followers === 0) return;
+    const { position } = this.log;
+    const ordinal = this.#lastItem?.position === position ? this.#lastItem.ordinal : 0;
+    this.#leaveBus = texts.follow(this.id, { position, ordinal }, (piece) => this.#takePiece(piece));
+  }
+
+  /** Adds a piece from the bus. One after a gap is left for later: the rows fill the gap. */
+  #takePiece({ position, text, items = [], afterItem }: LivePiece): void {
+    if (this.log.last !== undefined) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#wokenAtMs = nowMs;
+    if (position > this.log.position || isLater(afterItem, this.#lastItem)) {
+      this.#leaveBus?.();
+      this.#leaveBus = undefined;
+      this.readNow();
+      return;
+    }
+    this.#readAtMs = nowMs;
+    this.#add(position, text, items);
+  }
+
+  /** Adds the text from byte `position` on, and items, but for those that are there. */
+  #add(position: number, text: string, items: readonly SavedItem[]): void {
+    this.#items = [...this.#items, ...cutOverlaps(items, this.#lastItem)];
     this.#lastItem = this.#items.at(-1) ?? this.#lastItem;
-    const known = this.#reader.position - stored.position;
-    const text = known <= 0 ? stored.text : Buffer.from(stored.text).subarray(known).toString();
-    const { events, rest } = interleave(this.#reader, known >= 0 ? text : "", this.#items);
+    const known = this.#reader.position - position;
+    const fresh = known <= 0 ? text : Buffer.from(text).subarray(known).toString();
+    const { events, rest } = interleave(this.#reader, known >= 0 ? fresh : "", this.#items);
     for (const event of events) this.log.append(event);
     this.#items = rest;
+  }
+
+  /** Adds new text and items, and the end. What comes after a gap waits until the gap is filled. */
+  #take(stored: StoredTurn): void {
+    this.#add(stored.position, stored.text, stored.items);
     if (stored.status === "running") return;
     if (stored.status === "waiting") {
       const { position } = this.log;

@@ -1,0 +1,144 @@
+/** Reads the streams of all followed turns, and the one of wake-ups, by one blocking connection. */
+import type { Redis } from "ioredis";
+import type { Clock } from "../../base/clock.ts";
+import type { LivePiece } from "../../turn/records.ts";
+import type { Place } from "../../turn/turn-event.ts";
+import { parseEntry, toEntryId, toFields, toLogKey } from "./log-entry.ts";
+import { connectRedis, type RedisOptions } from "./redis-client.ts";
+
+/** The stream of wake-ups. */
+export const wakeUpKey = "fw:wake-ups";
+/** How long a read waits for news, in milliseconds: a server that is gone is noticed that much later. */
+const blockMs = 2_000;
+/** The most entries of a stream in one response. */
+const maxEntries = 100;
+/** The pause after a refused read, in milliseconds. */
+const pauseMs = 1_000;
+
+/** The tools of a reader. */
+export interface StreamReaderOptions {
+  readonly redis: RedisOptions;
+  readonly clock: Clock;
+  /** Takes the fields of a wake-up. */
+  readonly onWakeUp: (fields: Readonly<Record<string, string>>) => void;
+  /** Called when it begins to read, and with the reason when it no longer does. */
+  readonly onChange: (trouble?: unknown) => void;
+}
+
+/** A followed turn: the id of the last entry that was taken, and the function that takes the next. */
+interface Followed {
+  id: string;
+  readonly take: (piece: LivePiece) => void;
+}
+
+/** Reads until it is closed. */
+export class StreamReader {
+  readonly #options: StreamReaderOptions;
+  readonly #redis: Redis;
+  readonly #followed = new Map<string, Followed>();
+  readonly #closing = Promise.withResolvers<void>();
+  #isClosed = false;
+  #trouble: unknown;
+
+  /** Whether it gets what is written now. */
+  isReading = false;
+
+  constructor(options: StreamReaderOptions) {
+    this.#options = options;
+    this.#redis = connectRedis(options.redis, blockMs);
+    this.#redis.on("error", (error) => (this.#trouble = error));
+    void this.#run();
+  }
+
+  /** Hands over a turn's pieces after a place, from the next read on; returns a function that ends that. */
+  follow(turnId: string, after: Place, take: (piece: LivePiece) => void): () => void {
+    const followed = { id: toEntryId(after), take };
+    this.#followed.set(turnId, followed);
+    return () => {
+      if (this.#followed.get(turnId) === followed) this.#followed.delete(turnId);
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#closing.resolve();
+    this.#redis.disconnect();
+  }
+
+  async #run(): Promise<void> {
+    let lastId: string | undefined;
+    let failures = 0;
+    while (!this.#isClosed) {
+      await this.#untilReady();
+      try {
+        lastId ??= await this.#findLastId();
+        for (; !this.#isClosed; failures = 0) {
+          if (failures === 0) this.#startReading();
+          lastId = await this.#read(lastId);
+        }
+      } catch (error) {
+        const isLost = this.#redis.status !== "ready";
+        if (isLost) lastId = undefined;
+        failures = isLost ? 0 : failures + 1;
+        // Once more, if it is there: this process may have been too busy to read a response in time.
+        if (isLost || failures > 1)
+          await this.#stopReading(isLost ? (this.#trouble ?? error) : error, isLost);
+      }
+    }
+  }
+
+  #startReading(): void {
+    if (this.isReading) return;
+    this.isReading = true;
+    this.#options.onChange();
+  }
+
+  async #stopReading(trouble: unknown, isLost: boolean): Promise<void> {
+    this.isReading = false;
+    this.#trouble = undefined;
+    if (this.#isClosed) return;
+    this.#options.onChange(trouble);
+    if (isLost) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(pauseMs, resolve);
+    await Promise.race([promise, this.#closing.promise]);
+    timer.cancel();
+  }
+
+  async #untilReady(): Promise<void> {
+    if (this.#redis.status === "ready") return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#redis.once("ready", resolve);
+    await Promise.race([promise, this.#closing.promise]);
+  }
+
+  async #findLastId(): Promise<string> {
+    const [last] = await this.#redis.xrevrange(wakeUpKey, "+", "-", "COUNT", 1);
+    return last?.[0] ?? "0-0";
+  }
+
+  /** Waits for entries, and hands them over; resolves with the id of the last wake-up. */
+  async #read(lastId: string): Promise<string> {
+    const turns = [...this.#followed].map(([turnId, followed]) => ({
+      turnId,
+      followed,
+      key: toLogKey(turnId),
+    }));
+    const keys = [wakeUpKey, ...turns.map(({ key }) => key)];
+    const ids = [lastId, ...turns.map(({ followed }) => followed.id)];
+    const bounds = ["COUNT", maxEntries, "BLOCK", blockMs] as const;
+    const streams = (await this.#redis.xread(...bounds, "STREAMS", ...keys, ...ids)) ?? [];
+    const entries = new Map(streams);
+    for (const { turnId, followed, key } of turns) {
+      for (const [id, fields] of entries.get(key) ?? []) {
+        if (this.#followed.get(turnId) !== followed) break;
+        followed.id = id;
+        const piece = parseEntry(turnId, fields);
+        if (piece !== undefined) followed.take(piece);
+      }
+    }
+    const wakeUps = entries.get(wakeUpKey) ?? [];
+    for (const [, fields] of wakeUps) this.#options.onWakeUp(toFields(fields));
+    return wakeUps.at(-1)?.[0] ?? lastId;
+  }
+}
