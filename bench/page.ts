@@ -13,6 +13,7 @@ import { timeBareReply, timeFirstReply, type FirstReply, type Server } from "./p
 import { textKinds, writeLongText } from "./page/long-texts.ts";
 import { appendPlain, sendPaced, type Pace } from "./page/paced-reply.ts";
 import { PageTrace, type Work } from "./page/page-trace.ts";
+import { scrollConversation, scrollPlain, type Scrolling } from "./page/scrolling.ts";
 
 const help = `Usage: npm run bench:page -- [options]
 
@@ -27,7 +28,9 @@ Options:
   --pace <n>     pieces a second (500)
   --first        measures instead how soon a reply is seen after the page is opened with an empty cache; the
                  yardstick is a bare page that posts the question and appends the reply
-  --runs <n>     how often (10)
+  --scroll       measures instead the frames while a conversation of 5,000 messages is scrolled up by 60 pixels a
+                 frame; the yardstick is as much text in one element
+  --runs <n>     how often either (10)
   -h, --help     prints this help
 `;
 
@@ -39,6 +42,7 @@ const { values } = parseArgs({
     piece: { type: "string", default: "400" },
     pace: { type: "string", default: "500" },
     first: { type: "boolean", default: false },
+    scroll: { type: "boolean", default: false },
     runs: { type: "string", default: "10" },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -148,13 +152,34 @@ async function runFirst(browser: Browser, server: Server): Promise<void> {
   say("|---|---:|---:|", toFirstLine("the page", own), toFirstLine("yardstick", bare));
 }
 
+/** Returns the median of figures, and the largest. */
+function toFigures(figures: readonly number[]): string {
+  const sorted = figures.toSorted((one, other) => one - other);
+  return `${(sorted[sorted.length >> 1] ?? 0).toFixed(0)} (${(sorted.at(-1) ?? 0).toFixed(0)})`;
+}
+
 function toFirstLine(name: string, times: readonly FirstReply[]): string {
-  const toFigures = (milliseconds: readonly number[]): string => {
-    const sorted = milliseconds.toSorted((one, other) => one - other);
-    return `${(sorted[sorted.length >> 1] ?? 0).toFixed(0)} (${(sorted.at(-1) ?? 0).toFixed(0)})`;
-  };
   const ready = toFigures(times.map(({ readyMs }) => readyMs));
   return `| ${name} | ${ready} | ${toFigures(times.map(({ shownMs }) => shownMs))} |`;
+}
+
+/** Prints the frames while a long conversation is scrolled. */
+async function runScroll(browser: Browser, server: Server): Promise<void> {
+  say("| median (worst) | frames a second | % of the time in frames over 34 ms | longest frame, ms |");
+  say("|---|---:|---:|---:|");
+  const own: Scrolling[] = [];
+  const plain: Scrolling[] = [];
+  for (let count = 0; count < Count.parse(values.runs); count += 1) {
+    own.push(await scrollConversation(browser, server));
+    plain.push(await scrollPlain(browser));
+  }
+  say(toScrollLine("5,000 messages", own), toScrollLine("yardstick", plain));
+}
+
+function toScrollLine(name: string, scrollings: readonly Scrolling[]): string {
+  const rates = toFigures(scrollings.map(({ framesPerSecond }) => -framesPerSecond)).replaceAll("-", "");
+  const shares = toFigures(scrollings.map(({ lateShare }) => 100 * lateShare));
+  return `| ${name} | ${rates} | ${shares} | ${toFigures(scrollings.map(({ longestMs }) => longestMs))} |`;
 }
 
 async function run(browser: Browser, server: Server): Promise<void> {
@@ -184,7 +209,7 @@ else {
   await buildPage();
   await using closing = new AsyncDisposableStack();
   const model = closing.adopt(await ScriptedModel.start(), (started) => started.close());
-  const store = values.first ? { CHAT_STORE_ENABLED: "true" } : {};
+  const store = values.first || values.scroll ? { CHAT_STORE_ENABLED: "true" } : {};
   const variables = {
     ...store,
     OPENAI_BASE_URL: model.url,
@@ -193,5 +218,6 @@ else {
   };
   const app = closing.adopt(await startApp(variables), (started) => started.close());
   const browser = closing.adopt(await launchChromium(), (launched) => launched.close());
-  await (values.first ? runFirst : run)(browser, { url: app.url, model });
+  const measure = values.first ? runFirst : values.scroll ? runScroll : run;
+  await measure(browser, { url: app.url, model });
 }
