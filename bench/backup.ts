@@ -33,6 +33,9 @@ const [messages = 0, streams = 0, everyMs = 0, seconds = 0] = [
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const tables = { conversations: "conversations", messages: "messages", turns: "turns" };
+/** Has a process print the most memory that it has used. */
+const tellMemory =
+  "data:text/javascript,process.on('exit',()=>console.error('memory',process.resourceUsage().maxRSS))";
 /** The start of each reply. */
 const start = "- p\n---RESPONSE---\nWell, ";
 const model = new ScriptedModel();
@@ -126,16 +129,19 @@ try {
   const lines = [await measure("no backup", url, async () => await wait(seconds * 1_000))];
   const file = join(folder.path, "backup.ndjson.gz");
   const startMs = performance.now();
+  let kibibytes = "";
   lines.push(
     await measure("backup", url, async () => {
       const env = { ...process.env, DATA_DIR: dataDir };
-      await promisify(execFile)(process.execPath, [main, "backup", file], { env });
+      const args = ["--import", tellMemory, main, "backup", file];
+      const { stderr } = await promisify(execFile)(process.execPath, args, { env });
+      [, kibibytes = ""] = /memory (\d+)/.exec(stderr) ?? [];
     }),
   );
   const tookMs = performance.now() - startMs;
   lines.push(await measure("no backup", url, async () => await wait(seconds * 1_000)));
   process.stdout.write(
-    `A backup of ${messages} messages beside ${streams} streams took ${(tookMs / 1000).toFixed(1)} s, and its file has ${((await stat(file)).size / mebibyte).toFixed(1)} MiB.
+    `A backup of ${messages} messages beside ${streams} streams took ${(tookMs / 1000).toFixed(1)} s and ${(Number(kibibytes) / 1024).toFixed(0)} MiB of memory, and its file has ${((await stat(file)).size / mebibyte).toFixed(1)} MiB.
 
 | ms | gap p50 | p99 | most | first byte of a turn p50 | p99 | most |
 |---|---:|---:|---:|---:|---:|---:|

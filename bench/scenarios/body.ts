@@ -1,4 +1,4 @@
-/** Scenario: turns with bodies of 20 MiB; how long one holds the event loop, and memory beside each of five. */
+/** Scenario: turns with bodies of 20 MiB; how long one holds the event loop, and the memory of five. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { runRounds, type Context } from "./context.ts";

@@ -1,4 +1,4 @@
-/** `foreword journal`: shows the writes that wait on this machine, has rejected ones tried again, saves them. */
+/** `foreword journal`: shows the writes that wait on this machine, retries rejected ones, and saves them. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { AppOptions } from "../../app.ts";
 import { createTextCensor } from "../../observe/logger.ts";
@@ -30,8 +30,8 @@ export interface JournalOptions {
 }
 
 /**
- * Shows, retries or saves the writes in the journals of `DATA_DIR`, while its servers run or not. Resolves with
- * the exit code.
+ * Shows, retries or saves the writes in the journals of `DATA_DIR`, while its servers run or not. Resolves
+ * with the exit code.
  * @throws AppError with a `store_…` code.
  */
 export async function runJournal(

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { constants, getPriority, setPriority } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { toAppError } from "../../base/errors.ts";
 import { lockFolder } from "../../store/data-folder.ts";
@@ -20,6 +21,8 @@ const queueLookMs = 50;
 /** How long a step of a copy may take the server, in milliseconds. */
 const stepTimeoutMs = 60_000;
 
+/** V8 must not optimize the database's code: that would take 600 MB more, beside a server. */
+const plainCode = ["--no-wasm-tier-up", "--no-wasm-dynamic-tiering"];
 const lowPriority = constants.priority.PRIORITY_BELOW_NORMAL;
 
 const End = z.object({ label: z.string(), lastLogFile: z.string() });
@@ -101,6 +104,7 @@ async function openCopy(
       signal,
     });
     terminal.show("opening the copy");
+    for (const flag of plainCode) setFlagsFromString(flag);
     server.close();
     const session = await openEmbeddedRows(place, store);
     return {

@@ -33,7 +33,7 @@ interface JournalContents {
   readonly sizeBytes: number;
 }
 
-/** A write of a journal with all that it writes; `reason` is why it is quarantined, `null` if it is queued. */
+/** A write of a journal with all that it writes; `reason` says why it is quarantined, `null` if it is not. */
 export type StoredWrite = z.output<typeof StoredRow> & { readonly owner: string };
 
 /** A quarantined write that is queued again. */

@@ -10,7 +10,7 @@ import { scrape, type Scrape } from "../clients/prometheus.ts";
 import { findFreePort } from "../network/local-port.ts";
 import type { LogLine } from "./start-app.ts";
 
-/** Starts this build. The embedded database's code is not optimized: its processes end before that pays off. */
+/** Starts this build. The database's code is not optimized: its processes end before that pays off. */
 const ownBuild = [
   process.execPath,
   "--liftoff-only",

@@ -39,8 +39,8 @@ const startParams = [
 ];
 
 /**
- * Frees the space of dead rows in the tables whose rows come and go, or are counts that change with each turn:
- * they would grow for ever, as PGlite has no second process that does so. They are small.
+ * Frees the space of dead rows in the tables whose rows come and go, or are counts that change with each
+ * turn: they would grow for ever, as PGlite has no second process that does so. They are small.
  */
 const vacuumSql = "vacuum public.turn_pieces, public.turn_waits, public.request_counts, public.daily_usage";
 
