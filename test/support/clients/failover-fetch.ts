@@ -35,10 +35,10 @@ export class FailoverFetch {
       this.#next += 1;
       try {
         const response = await fetch(`${this.#servers[index]?.url}${pathname}${search}`, init);
-        const isLast = attempt === this.#servers.length - 1;
-        if (response.status < 500 || isLast || !(await isStopping(response))) {
+        const stops = await isStopping(response);
+        if (!stops || attempt === this.#servers.length - 1) {
           this.answered[index] = (this.answered[index] ?? 0) + 1;
-          if (response.status >= 500) await this.#note(init?.method ?? "GET", pathname, response);
+          if (response.status >= 500 && !stops) await this.#note(init?.method ?? "GET", pathname, response);
           return response;
         }
       } catch (error) {
