@@ -75,7 +75,7 @@ export function readResidentKib(pid: number): number {
   return sumStatus(pid, /^VmRSS:\s+(\d+) kB$/m);
 }
 
-/** Returns their resident memory without pages of files and without shared memory, in KiB. */
+/** Returns their resident memory without that of files and without shared memory, in KiB. */
 export function readPrivateKib(pid: number): number {
   return sumStatus(pid, /^RssAnon:\s+(\d+) kB$/m);
 }

@@ -38,7 +38,8 @@ export const metrics: readonly Metric[] = [
     read: ({ residentBytes }) => toMib(residentBytes),
   },
   { name: "JavaScript's heap", unit: "MiB", resolution: 4, read: ({ heapBytes }) => toMib(heapBytes) },
-  { name: "open descriptors", unit: "", resolution: 4, read: ({ descriptors }) => descriptors },
+  // A pool and clients open and close some connections as their load changes.
+  { name: "open descriptors", unit: "", resolution: 16, read: ({ descriptors }) => descriptors },
   { name: "event-loop delay, p99", unit: "ms", resolution: 10, read: ({ loopDelayMs }) => loopDelayMs },
   { name: "journal's files", unit: "MiB", resolution: 1, read: ({ journalBytes }) => toMib(journalBytes) },
   {
@@ -62,9 +63,9 @@ export const metrics: readonly Metric[] = [
   },
   { name: "dead rows", unit: "%", resolution: 3, read: ({ deadPercent }) => deadPercent },
   {
-    name: "database processes' memory",
+    name: "memory of a database connection",
     unit: "MiB",
     resolution: 4,
-    read: ({ memoryBytes }) => (memoryBytes === undefined ? undefined : toMib(memoryBytes)),
+    read: ({ connectionBytes }) => (connectionBytes === undefined ? undefined : toMib(connectionBytes)),
   },
 ];

@@ -21,8 +21,8 @@ export interface StoreSizes {
   readonly boundedBytes: number;
   /** The part of all rows that is dead, in percent. */
   readonly deadPercent: number | undefined;
-  /** Memory of the database's own processes that they do not share. */
-  readonly memoryBytes: number | undefined;
+  /** Memory of the processes of the server's connections, which they do not share: the mean. */
+  readonly connectionBytes: number | undefined;
 }
 
 /** A database under a soak. */
@@ -43,18 +43,31 @@ export async function openSoaked(name: StoreName, dataDir: string): Promise<Soak
 }
 
 const Sizes = z.tuple([
-  z.object({ log: z.number(), tables: z.number(), bounded: z.number(), live: z.number(), dead: z.number() }),
+  z.object({
+    log: z.number(),
+    tables: z.number(),
+    bounded: z.number(),
+    live: z.number(),
+    dead: z.number(),
+    pids: z.array(z.number()),
+  }),
 ]);
 const sizesSql = `
   select (select sum(size)::float8 from pg_ls_waldir()) as log,
     sum(pg_total_relation_size(relid))::float8 as tables,
     sum(pg_total_relation_size(relid)) filter (where relname = any ($1))::float8 as bounded,
-    sum(n_live_tup)::float8 as live, sum(n_dead_tup)::float8 as dead
+    sum(n_live_tup)::float8 as live, sum(n_dead_tup)::float8 as dead,
+    array(select pid from pg_stat_activity
+      where backend_type = 'client backend' and pid <> pg_backend_pid()) as pids
   from pg_stat_user_tables`;
+
+function toMean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / Math.max(1, numbers.length);
+}
 
 /** Its log has its full size from the start, as after some days. */
 async function openServer(): Promise<SoakedStore> {
-  const { variables, pid } = await openPostgres();
+  const { variables } = await openPostgres();
   const client = new Client({ connectionString: variables["DATABASE_URL"] });
   await client.connect();
   atEnd(async () => await client.end());
@@ -70,13 +83,13 @@ async function openServer(): Promise<SoakedStore> {
     variables,
     measure: async () => {
       const { rows } = await client.query<Record<string, unknown>>(sizesSql, [boundedTables]);
-      const [{ log, tables, bounded, live, dead }] = Sizes.parse(rows);
+      const [{ log, tables, bounded, live, dead, pids }] = Sizes.parse(rows);
       const sizes = {
         logBytes: log,
         tableBytes: tables,
         boundedBytes: bounded,
         deadPercent: (100 * dead) / Math.max(1, live + dead),
-        memoryBytes: readPrivateKib(pid) * 1024,
+        connectionBytes: toMean(pids.map(readPrivateKib)) * 1024,
       };
       return async () => sizes;
     },
@@ -103,7 +116,7 @@ function openEmbedded(dataDir: string): SoakedStore {
           tableBytes: sum((path) => tableOf(path) !== ""),
           boundedBytes: sum((path) => boundedTables.includes(tableOf(path))),
           deadPercent: undefined,
-          memoryBytes: undefined,
+          connectionBytes: undefined,
         };
       };
     },
