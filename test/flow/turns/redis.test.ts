@@ -88,7 +88,7 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         here.clock.advance(gapMs);
       }
 
-      /** Has the model say words that arrive through the bus: no clock moves but the owner's, by 10 ms a word. */
+      /** Has the model say words that arrive through the bus: only the owner's clock moves, by 10 ms each. */
       async function sayAtOnce(words: readonly string[], turn: Followed, here: ClockedServer): Promise<void> {
         for (const word of words) {
           await say(word, turn, here);
