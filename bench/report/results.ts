@@ -19,6 +19,7 @@ const measuredPackages = [
   "openai",
   "ai",
   "@ai-sdk/openai-compatible",
+  "@mastra/core",
   "@electric-sql/pglite",
   "undici",
 ];
@@ -32,10 +33,14 @@ function read(): string {
 }
 
 function describePackages(): string {
-  const { version, dependencies, devDependencies } = JSON.parse(
-    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-  );
-  const versions: Record<string, string> = { ...dependencies, ...devDependencies };
+  const readManifest = (name: string) =>
+    JSON.parse(readFileSync(new URL(`../../${name}package.json`, import.meta.url), "utf8"));
+  const { version, dependencies, devDependencies } = readManifest("");
+  const versions: Record<string, string> = {
+    ...dependencies,
+    ...devDependencies,
+    ...readManifest("bench/peers/mastra/").dependencies,
+  };
   return [`foreword ${version}`, ...measuredPackages.map((name) => `${name} ${versions[name]}`)].join(", ");
 }
 
