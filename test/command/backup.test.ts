@@ -6,6 +6,7 @@ import { readdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { openExportFile } from "../../src/command/moving/export-file.ts";
+import { copyFolder } from "../../src/store/moving/copy-folder.ts";
 import { MoveProblem } from "../../src/store/moving/move-problem.ts";
 import { startPglite } from "../support/databases/store-harness.ts";
 import { makeTestFolder, useDatabase, useModel, toVariables } from "../support/apps/use-app.ts";
@@ -72,7 +73,7 @@ describe("foreword backup", { timeout: 120_000 }, () => {
     assert.equal((await stat(join(folder.path, name))).mode & 0o777, 0o600);
   });
 
-  test("says that the disk is full, and deletes its part of the file", async (context) => {
+  test("says that the disk is full, and deletes its part of the file; starts no copy that does not fit", async (context) => {
     const disk = await makeTestFolder(context);
     try {
       execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], { stdio: "ignore" });
@@ -93,6 +94,15 @@ describe("foreword backup", { timeout: 120_000 }, () => {
         await file.close();
         assert.deepEqual(await readdir(disk), []);
       }
+      const copying = { start: assert.fail, end: assert.fail };
+      const copied = copyFolder({
+        from: folder.path,
+        to: join(disk, "backup", "pglite"),
+        copying,
+        onProgress: () => assert.fail(),
+        signal: new AbortController().signal,
+      });
+      await assert.rejects(copied, /^MoveProblem: \S+ has 0 MiB free, and a backup .* needs 20\d MiB there/);
     } finally {
       execFileSync("umount", [disk]);
     }

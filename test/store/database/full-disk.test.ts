@@ -65,7 +65,7 @@ describe("the embedded database on a full disk", { timeout: 240_000 }, () => {
     writeFileSync(fill, Buffer.alloc(Math.max(0, bavail * bsize - leftBytes)));
   }
 
-  test("reports it at its first start, and starts once there is room; later reports it for each write, and accepts them again", async (context) => {
+  test("reports it at its first start, and starts once there is room; later reports it for each write, and accepts them again, and gives up a copy of its folder", async (context) => {
     if (!isMounted) return context.skip("a small disk can be mounted by root only");
     const dataDir = join(disk, "data");
     for (const leftBytes of [0, 20_000, 4 * mebibyte, 30 * mebibyte]) {
@@ -106,12 +106,22 @@ describe("the embedded database on a full disk", { timeout: 240_000 }, () => {
     }
     const listed = await database.call("chat_list_conversations", { limit: 100 }, service);
     assert.ok(Array.isArray(listed) && listed.length >= 3);
+
+    // Its log would fill the rest of the disk.
+    await database.copying.start();
+    for (let count = 0; count < 40; count += 1)
+      await database.call("chat_list_conversations", { limit: 1 }, service);
+    await assert.rejects(
+      database.copying.end(),
+      /its log was not kept for the copy, as the disk is nearly full/,
+    );
+    await database.copying.release();
     await database.close();
   });
 });
 
 describe("the log of the embedded database", { timeout: 240_000 }, () => {
-  test("stays small under many writes, and is not needed after a close", async () => {
+  test("stays small under many writes, except while it is kept for a copy, and is not needed after a close", async () => {
     const dataDir = mkdtempSync(join(temporaryFolder, "foreword-test-"));
     const logFolder = join(dataDir, "database", "pglite", "pg_wal");
     const countLogBytes = (): number =>
@@ -127,6 +137,17 @@ describe("the log of the embedded database", { timeout: 240_000 }, () => {
       mostBytes = Math.max(mostBytes, countLogBytes());
     }
     assert.ok(mostBytes <= 128 * mebibyte, `${mostBytes} bytes of log for 160 MiB of rows`);
+
+    await database.copying.start();
+    await assert.rejects(database.copying.start(), /another copy of it is being made/);
+    for (let count = 0; count < 64; count += 1) await add(database, 1 * mebibyte);
+    const { label, lastLogFile } = await database.copying.end();
+    const [, firstLogFile = ""] = /^START WAL LOCATION: .* \(file (\w+)\)/.exec(label) ?? [];
+    const isKept = (): boolean => readdirSync(logFolder).includes(firstLogFile);
+    assert.deepEqual([isKept(), readdirSync(logFolder).includes(lastLogFile)], [true, true]);
+    await database.copying.release();
+    for (let count = 0; count < 64; count += 1) await add(database, 1_000);
+    assert.equal(isKept(), false);
     await database.close();
     rmSync(dataDir, { recursive: true });
   });
