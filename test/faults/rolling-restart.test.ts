@@ -23,7 +23,7 @@ import { pickCount } from "../support/process/thoroughness.ts";
 
 const missing = await findMissingHistory();
 /** The users, and their fewest rounds beside each step of the upgrade. */
-const userCount = 4;
+const userCount = 3;
 const roundsBesideStep = pickCount(1, 3);
 
 const MessageRow = z.object({ role: z.string(), content: z.string(), count: z.number() });
