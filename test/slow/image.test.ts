@@ -70,7 +70,7 @@ describe("the image", { timeout: 900_000, skip: withoutBuilder }, () => {
     assert.match(command.stderr, /HOST is public but AUTH=none/);
   });
 
-  test("serves turns, the page and documents, passes its health check, and ends on SIGTERM", async (context) => {
+  test("serves turns, the page and documents, is backed up, passes its health check, and ends on SIGTERM", async (context) => {
     const { container, command, address, port, startMs } = await serve();
     context.diagnostic(`figure: the first start takes ${Math.round(startMs)} ms`);
     const ready = Ready.parse(await (await fetch(`${address}/readyz`)).json());
@@ -84,12 +84,14 @@ describe("the image", { timeout: 900_000, skip: withoutBuilder }, () => {
     const page = await (await fetch(address, { headers: { accept: "text/html" } })).text();
     const [, asset = ""] = /src="\.?\/?(assets\/[^"]+\.js)"/.exec(page) ?? [];
     assert.equal((await fetch(`${address}/${asset}`)).status, 200, page);
-    assert.deepEqual((await readdir(container.data)).toSorted(), ["database", "journal"]);
+    assert.deepEqual((await readdir(container.data)).toSorted(), ["control.sock", "database", "journal"]);
     await writeFile(join(container.data, "notes.pdf"), makePdf([[{ text: "A note", x: 50, y: 700 }]]), {
       mode: 0o644,
     });
     const add = ["documents", "add", "/data/notes.pdf", "--knowledge-base", "notes", "--url", address];
     await runIn({}, add, image.config.Entrypoint, container.data);
+    await runIn({}, ["backup", "/data/chats.ndjson.gz"], image.config.Entrypoint, container.data);
+    assert.ok((await readdir(container.data)).includes("chats.ndjson.gz"));
     const [, ...check] = image.config.Healthcheck.Test;
     await runIn({ PORT: port }, check, []);
     await assert.rejects(runIn({ PORT: "1" }, check, []));
