@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { defaultDocumentLimits } from "../grounding/documents/document.ts";
 import { ReadingProcess } from "../grounding/documents/process/reading-process.ts";
-import { readDocument, type ReadDocument } from "../grounding/documents/read-document.ts";
+import type { ReadDocument } from "../grounding/documents/read-document.ts";
 import type { EmbeddingSettings } from "../grounding/embeddings/settings.ts";
 import type { OpenStore, StoreOptions } from "../store/open-store.ts";
 import type { Observer } from "../turn/observer.ts";
@@ -59,16 +59,14 @@ export async function createKnowledge(
   const { database } = stored;
   const rows = new KnowledgeRows(database, { maxPassages, maxUserBytes });
   const isShared = options.store.type !== "embedded";
-  // An embedded database makes this process so large that it takes long to start others.
-  const process = isShared ? undefined : new ReadingProcess();
-  const { read = readDocument } = process ?? {};
+  const process = new ReadingProcess();
   const words = new PassageSearch(database);
   const embeddings = await openEmbeddings(options.embeddings, database, { words, isShared, clock, observe });
   const reading = new DocumentReading({
     rows: new ReadingRows(database, { maxPassages, leaseMs }),
     originals,
     limits: { ...defaultDocumentLimits, maxPages },
-    readDocument: read,
+    readDocument: process.read,
     clock,
     observe,
     onRead: () => embeddings?.nudge(),
@@ -77,10 +75,10 @@ export async function createKnowledge(
   const search = new DocumentSearch(embeddings?.search ?? words, rows, clock);
   const close = async (): Promise<void> => {
     await Promise.all([reading.close(), embeddings?.close()]);
-    process?.close();
+    process.close();
   };
   const embedsPassages = embeddings !== undefined;
-  return { rows, uploads, originals, search, readDocument: read, embedsPassages, close };
+  return { rows, uploads, originals, search, readDocument: process.read, embedsPassages, close };
 }
 
 /** Loads the embeddings if they are configured. */

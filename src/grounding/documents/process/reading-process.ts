@@ -1,6 +1,6 @@
 /**
  * Has documents read by a small process, which starts one for each of them. Starting a process blocks the
- * server, the longer the more memory it has: 20 to 60 ms and more with an embedded database.
+ * server, the longer the more memory it has: 20 to 60 ms, and more with an embedded database.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { extname } from "node:path";
