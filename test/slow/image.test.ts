@@ -90,7 +90,7 @@ describe("the image", { timeout: 900_000, skip: withoutBuilder }, () => {
     });
     const add = ["documents", "add", "/data/notes.pdf", "--knowledge-base", "notes", "--url", address];
     await runIn({}, add, image.config.Entrypoint, container.data);
-    await runIn({}, ["backup", "/data/chats.ndjson.gz"], image.config.Entrypoint, container.data);
+    await runIn(open, ["backup", "/data/chats.ndjson.gz"], image.config.Entrypoint, container.data);
     assert.ok((await readdir(container.data)).includes("chats.ndjson.gz"));
     const [, ...check] = image.config.Healthcheck.Test;
     await runIn({ PORT: port }, check, []);
