@@ -96,7 +96,7 @@ async function openServer(): Promise<SoakedStore> {
   };
 }
 
-/** Nobody else can ask the embedded database, so its files are read; their tables are known afterwards. */
+/** Only its server can ask the embedded database: its files are read now, its tables afterwards. */
 function openEmbedded(dataDir: string): SoakedStore {
   const folder = join(dataDir, "database", "pglite");
   let paths: Promise<ReadonlyMap<string, string>> | undefined;

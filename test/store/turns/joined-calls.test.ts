@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
+import { service } from "../../../src/store/database/database.ts";
 import { CallQueue } from "../../../src/store/database/pglite/call-queue.ts";
 import type { WorkerCalls } from "../../../src/store/database/pglite/worker-messages.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
@@ -68,5 +69,25 @@ describe("calls of the embedded database", () => {
     const settled = await Promise.allSettled(results);
     assert.equal(settled.filter(({ status }) => status === "rejected").length, 3);
     assert.deepEqual(queue.state, { max: 2, available: 2, waiting: 0 });
+  });
+
+  test("that wait when it closes are refused, and those that its thread has are answered", async (context) => {
+    const harness = await startPglite();
+    context.after(() => harness.stop());
+    const database = await harness.open(systemClock);
+    await database.call("chat_list_conversations", { limit: 1 }, service);
+    const calls = Array.from(
+      { length: 200 },
+      async () => await database.call("chat_list_conversations", { limit: 1 }, service),
+    );
+    const settling = Promise.allSettled(calls);
+    await new Promise(setImmediate);
+    await database.close();
+    const settled = await settling;
+    const refusals = settled
+      .filter((outcome) => outcome.status === "rejected")
+      .map(({ reason }) => String(reason));
+    assert.ok(refusals.length > 0);
+    for (const refusal of refusals) assert.match(refusal, /the embedded database is closed/);
   });
 });

@@ -64,11 +64,16 @@ export class CallQueue {
     this.#sendMore();
   }
 
+  /** Ends the calls that the thread does not have with `error`. */
+  refuseWaiting(error: Error): void {
+    for (const { response } of this.#waiting.splice(0)) response.reject(error);
+  }
+
   /** Ends all calls with `error`. */
   close(error: Error): void {
     for (const { response } of [...this.#sent.values()].flat()) response.reject(error);
-    for (const { response } of this.#waiting.splice(0)) response.reject(error);
     this.#sent.clear();
+    this.refuseWaiting(error);
   }
 
   #sendMore(): void {
@@ -92,7 +97,7 @@ export class CallQueue {
   }
 }
 
-/** Returns the call with its argument; `undefined` for one that nobody waits for, or that has none. */
+/** Returns the call with its argument; `undefined` for one that was abandoned, or that has none. */
 function toReady({ name, toArgument, response, isAbandoned }: WaitingCall): WorkerCall | undefined {
   if (isAbandoned) return undefined;
   try {

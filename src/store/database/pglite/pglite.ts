@@ -76,7 +76,7 @@ export class PgliteDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     await this.opened;
-    if (this.#isClosed) throw new AppError("store_unavailable", "the embedded database is closed");
+    if (this.#isClosed) throw toClosedError();
     const call = this.#calls.add(name, () => JSON.stringify(toArgument(argument, caller, version)));
     const text = await withDeadline(this.#clock, call.result, callDeadlineMs, call.abandon);
     const result: unknown = JSON.parse(text);
@@ -90,7 +90,7 @@ export class PgliteDatabase implements Database {
   /** Has the thread take a step after those before it; resolves with its result as JSON. */
   async #takeCopyStep(copyStep: keyof FolderCopying): Promise<string> {
     const taken = this.#copySteps.then(async () => {
-      if (this.#isClosed) throw new AppError("store_unavailable", "the embedded database is closed");
+      if (this.#isClosed) throw toClosedError();
       this.#copyStep = Promise.withResolvers();
       const request: WorkerRequest = { copyStep };
       this.#worker.postMessage(request);
@@ -103,6 +103,7 @@ export class PgliteDatabase implements Database {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#calls.refuseWaiting(toClosedError());
     const exit = once(this.#worker, "exit");
     this.#worker.postMessage("close");
     await exit;
@@ -142,4 +143,8 @@ export class PgliteDatabase implements Database {
     this.#calls.close(error);
     this.#copyStep?.reject(error);
   }
+}
+
+function toClosedError(): AppError {
+  return new AppError("store_unavailable", "the embedded database is closed");
 }
