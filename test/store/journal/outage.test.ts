@@ -192,7 +192,9 @@ describe("a turn whose database fails at once streams all the same", { timeout: 
       });
     });
 
-    // The clock stops after the server's first look for leftovers: no other call meets the cut.
+    // The clock stops after the server's first look for leftovers, and nothing else has a connection: no
+    // other response meets the cut.
+    const alone = { DATABASE_WAKE_UPS: "false" };
     test(`with the connection to ${store} cut before the response to the turn's begin`, async () => {
       const clock = new ManualClock();
       const run = async (app: RunningApp): Promise<void> => {
@@ -203,7 +205,7 @@ describe("a turn whose database fails at once streams all the same", { timeout: 
         await chat.say("Are you there?", { code: "store_unavailable" });
         await chat.checkRecovery(clock);
       };
-      await withApp(stores[store](), run, clock);
+      await withApp({ ...stores[store](), ...alone }, run, clock);
     });
 
     test(`with the connection to ${store} cut before the response to the turn's end`, async () => {
@@ -222,7 +224,7 @@ describe("a turn whose database fails at once streams all the same", { timeout: 
         await chat.check(await readResponse(response), { code: "store_unavailable" });
         await chat.checkRecovery(clock);
       };
-      await withApp(stores[store](), run, clock);
+      await withApp({ ...stores[store](), ...alone }, run, clock);
     });
   }
 
