@@ -2041,6 +2041,43 @@ begin
     from jsonb_array_elements(p_responses) with ordinality as r (response, place);
 end $$;
 
+-- Creates a conversation together with its only message, as most are: nothing in it has to be looked for.
+-- @param argument as in chat_save_messages
+-- @returns as chat_save_messages; or null, with nothing written, if the conversation may exist already, or
+--   another step of chat_save_messages is needed
+create or replace function foreword.start_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_id uuid := (argument #>> '{conversation,id}')::uuid;
+  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
+  v_message jsonb := argument #> '{path,0}';
+  v_message_id uuid := (v_message ->> 'id')::uuid;
+  v_digest bytea;
+begin
+  if jsonb_array_length(argument -> 'path') <> 1 or argument ->> 'anchor' is not null
+    or argument #>> '{conversation,chat_id}' is not null or jsonb_typeof(argument -> 'continue') = 'object'
+    or coalesce((argument ->> 'late')::boolean, false) or v_message ->> 'role' <> 'user'
+    or (jsonb_typeof(argument -> 'candidates') = 'array' and argument -> 'candidates' <> '[]')
+    -- A user may only write a leaf that exists.
+    or auth.uid() is not null
+    or exists (select from public.deleted_conversations d where d.id = v_id)
+  then
+    return null;
+  end if;
+  insert into public.conversations (id, title, user_id, updated_at, leaf_id)
+    values (v_id, argument #>> '{conversation,title}', v_user, clock_timestamp(), v_message_id)
+    on conflict (id) do nothing;
+  if not found then
+    return null;
+  end if;
+  v_digest := sha256(decode(v_message #>> '{digests,0}', 'hex'));
+  insert into public.messages (id, conversation_id, user_id, role, content, metadata, status, digest, created_at)
+    values (v_message_id, v_id, v_user, 'user', coalesce(v_message ->> 'content', ''),
+      coalesce(v_message -> 'metadata', '{}'), v_message ->> 'status', v_digest, clock_timestamp());
+  return jsonb_build_object('conversation_id', v_id, 'message_id', v_message_id, 'digest',
+    encode(v_digest, 'hex'));
+end $$;
+
 -- Stores the reply of a turn that ends: in the row that was created for it while it ran, if its client went
 -- on below it or it goes on with an earlier reply, else in a row of its own.
 -- @param p_user_id the conversation's owner
@@ -2386,6 +2423,7 @@ begin
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
+    'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
@@ -3229,6 +3267,10 @@ declare
   v_is_known boolean;
 begin
   perform foreword.check_version(argument);
+  v_result := foreword.start_conversation(argument);
+  if v_result is not null then
+    return v_result;
+  end if;
   v_result := foreword.find_conversation(argument);
   if not v_result ? 'id' then
     return v_result;
@@ -5440,6 +5482,7 @@ begin
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
+    'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
@@ -5561,6 +5604,7 @@ begin
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
+    'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
@@ -5600,6 +5644,7 @@ begin
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
+    'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
@@ -5616,7 +5661,8 @@ end $$;
 -- The one function of the mode without a service-role key: it stores messages with their user's own token.
 -- Its parts run as that user too; they are in a schema that no API exposes.
 grant execute on function public.chat_save_messages(jsonb) to authenticated;
-grant execute on function foreword.check_version(jsonb), foreword.find_conversation(jsonb),
+grant execute on function foreword.check_version(jsonb), foreword.start_conversation(jsonb),
+  foreword.find_conversation(jsonb),
   foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
   foreword.adopt_old_rows(uuid, uuid, jsonb),
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),

@@ -46,7 +46,8 @@ end $$;
 -- The one function of the mode without a service-role key: it stores messages with their user's own token.
 -- Its parts run as that user too; they are in a schema that no API exposes.
 grant execute on function public.chat_save_messages(jsonb) to authenticated;
-grant execute on function foreword.check_version(jsonb), foreword.find_conversation(jsonb),
+grant execute on function foreword.check_version(jsonb), foreword.start_conversation(jsonb),
+  foreword.find_conversation(jsonb),
   foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
   foreword.adopt_old_rows(uuid, uuid, jsonb),
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),

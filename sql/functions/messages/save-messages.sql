@@ -39,6 +39,10 @@ declare
   v_is_known boolean;
 begin
   perform foreword.check_version(argument);
+  v_result := foreword.start_conversation(argument);
+  if v_result is not null then
+    return v_result;
+  end if;
   v_result := foreword.find_conversation(argument);
   if not v_result ? 'id' then
     return v_result;
