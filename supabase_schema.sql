@@ -2070,6 +2070,9 @@ begin
   if not found then
     return null;
   end if;
+  if argument #>> '{words,title}' is not null then
+    update public.title_words set words = (argument #>> '{words,title}')::tsvector where id = v_id;
+  end if;
   v_digest := sha256(decode(v_message #>> '{digests,0}', 'hex'));
   insert into public.messages (id, conversation_id, user_id, role, content, metadata, status, digest, created_at)
     values (v_message_id, v_id, v_user, 'user', coalesce(v_message ->> 'content', ''),
@@ -2137,6 +2140,20 @@ begin
       where id = v_message and status is distinct from 'complete';
   end if;
   return v_message;
+end $$;
+
+-- Stores the words of a message that was written just now, unless a server has read it already.
+-- @param p_content the text that has these words: the message may be another one that counts as the same
+-- @param p_words {user_id, conversation_id: those that the words name, message: a tsvector, or null, title}
+create or replace function foreword.store_words(p_message_id uuid, p_content text, p_words jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  update public.message_words w set words = (p_words ->> 'message')::tsvector
+    from public.messages m
+    where m.id = p_message_id and m.content = p_content
+      and m.conversation_id = (p_words ->> 'conversation_id')::uuid
+      and m.user_id is not distinct from (p_words ->> 'user_id')::uuid
+      and w.id = m.id and w.words is null and w.revision = 0;
 end $$;
 
 -- Moves the rows of a turn's own conversation into one that its client has created for them, and returns the
@@ -2425,6 +2442,7 @@ begin
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.store_words(uuid, text, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',
@@ -3435,6 +3453,8 @@ end $$;
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
 --   `stop` return them as {running}; `branch` begins beside them, as in chat_find_place; null: as the path is
+-- @param words of its last message and of a new conversation's title, as in foreword.store_words; absent if
+--   a server is to read them later
 -- @param check_only writes nothing, and returns {free: true} if the turn could begin
 -- @returns what chat_save_messages returns; or, with nothing written, one of
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
@@ -3563,6 +3583,10 @@ begin
           nullif(argument #> '{turn,request}', 'null')
       )
       on conflict (id) do nothing;
+    if argument #>> '{words,message}' is not null then
+      perform foreword.store_words((v_saved ->> 'message_id')::uuid,
+        argument #>> '{path,-1,content}', argument -> 'words');
+    end if;
     if argument #>> '{turn,key_name}' is not null then
       perform foreword.count_cost(argument #>> '{turn,key_name}', (v_started at time zone 'UTC')::date,
         foreword.to_cost(v_estimate, v_estimate));
@@ -3706,6 +3730,7 @@ end $$;
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items [{position, ordinal, type, data}]: the turn's items but for its reasoning, which replace those
 --   saved; absent if there are none
+-- @param words of its reply, as in foreword.store_words; absent if a server is to read them later
 -- @param owners optional: the ids of the process that ran the turn. If another one has claimed it since,
 --   nothing changes
 -- @param pause only from journals: the argument is one of chat_pause_turn
@@ -3764,6 +3789,10 @@ begin
   if jsonb_typeof(argument -> 'reply') = 'object' then
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
+    if argument #>> '{words,message}' is not null then
+      perform foreword.store_words(v_message,
+        coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument -> 'words');
+    end if;
     if v_turn.message_id <> v_message then
       update public.messages set metadata = foreword.to_object(metadata)
         || jsonb_build_object('superseded_by', v_message)
@@ -5484,6 +5513,7 @@ begin
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.store_words(uuid, text, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',
@@ -5606,6 +5636,7 @@ begin
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.store_words(uuid, text, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',
@@ -5646,6 +5677,7 @@ begin
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.start_conversation(jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.store_words(uuid, text, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.to_object(jsonb)',

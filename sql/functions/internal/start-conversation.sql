@@ -27,6 +27,9 @@ begin
   if not found then
     return null;
   end if;
+  if argument #>> '{words,title}' is not null then
+    update public.title_words set words = (argument #>> '{words,title}')::tsvector where id = v_id;
+  end if;
   v_digest := sha256(decode(v_message #>> '{digests,0}', 'hex'));
   insert into public.messages (id, conversation_id, user_id, role, content, metadata, status, digest, created_at)
     values (v_message_id, v_id, v_user, 'user', coalesce(v_message ->> 'content', ''),

@@ -12,6 +12,8 @@
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
 --   `stop` return them as {running}; `branch` begins beside them, as in chat_find_place; null: as the path is
+-- @param words of its last message and of a new conversation's title, as in foreword.store_words; absent if
+--   a server is to read them later
 -- @param check_only writes nothing, and returns {free: true} if the turn could begin
 -- @returns what chat_save_messages returns; or, with nothing written, one of
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
@@ -140,6 +142,10 @@ begin
           nullif(argument #> '{turn,request}', 'null')
       )
       on conflict (id) do nothing;
+    if argument #>> '{words,message}' is not null then
+      perform foreword.store_words((v_saved ->> 'message_id')::uuid,
+        argument #>> '{path,-1,content}', argument -> 'words');
+    end if;
     if argument #>> '{turn,key_name}' is not null then
       perform foreword.count_cost(argument #>> '{turn,key_name}', (v_started at time zone 'UTC')::date,
         foreword.to_cost(v_estimate, v_estimate));

@@ -10,6 +10,7 @@
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items [{position, ordinal, type, data}]: the turn's items but for its reasoning, which replace those
 --   saved; absent if there are none
+-- @param words of its reply, as in foreword.store_words; absent if a server is to read them later
 -- @param owners optional: the ids of the process that ran the turn. If another one has claimed it since,
 --   nothing changes
 -- @param pause only from journals: the argument is one of chat_pause_turn
@@ -68,6 +69,10 @@ begin
   if jsonb_typeof(argument -> 'reply') = 'object' then
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
+    if argument #>> '{words,message}' is not null then
+      perform foreword.store_words(v_message,
+        coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument -> 'words');
+    end if;
     if v_turn.message_id <> v_message then
       update public.messages set metadata = foreword.to_object(metadata)
         || jsonb_build_object('superseded_by', v_message)

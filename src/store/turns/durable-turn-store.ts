@@ -154,7 +154,7 @@ export class DurableTurnStore implements TurnStore, TurnProgress, TurnRecovery, 
   async end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     if (turn.isKept === false) return await this.#endUnkept(turn, result);
     const { writes, journal } = this.#options;
-    const argument = toEndArgument(turn.turnId, result, journal?.owners);
+    const argument = toEndArgument(turn.turnId, result, journal?.owners, turn);
     const written = await this.#writeEnd(turn, argument, () => writes.end(argument));
     const ended = this.#toEndResult(turn, written);
     this.#writer.dropPieces(turn.turnId, ended.storage !== "queued");

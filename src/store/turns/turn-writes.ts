@@ -14,6 +14,7 @@ import { toAttemptRows } from "./attempt-rows.ts";
 import { toContextRow } from "./context-row.ts";
 import { toItemRows, replaceUnstorable } from "./item-rows.ts";
 import { toSourcesMetadata, toToolsMetadata } from "./tool-rows.ts";
+import { toWrittenWords } from "../words/written-words.ts";
 import { MessageWriter, type PathReading, type SavedPath } from "./message-writer.ts";
 import { toRefusal, type Refusal, type SaveResult } from "./save-result.ts";
 
@@ -70,6 +71,7 @@ export class TurnWrites {
       if_running: turn.ifRunning,
       late: isLate,
       owners,
+      words: toWrittenWords(turn, turn.path.at(-1)?.content, turn.title),
       ...this.#attachments?.toArgument(turn),
     });
     if (saved.type === "saved" && saved.attachments !== undefined)
@@ -161,10 +163,19 @@ function toEndedRow(row: z.output<typeof EndResult>): EndedRow {
  * Returns the argument of `chat_end_turn`. The turn's texts are read when it becomes JSON.
  * @param owners the ids of the process that ran the turn; if they are known, the end leaves alone a turn that
  * another process has claimed.
+ * @param turn the turn, if the words of its reply are to be stored with it.
  */
-export function toEndArgument(turnId: string, result: TurnResult, owners?: readonly string[]): LazyJson {
+export function toEndArgument(
+  turnId: string,
+  result: TurnResult,
+  owners?: readonly string[],
+  turn?: TurnBegin,
+): LazyJson {
   return {
     owners,
+    get words() {
+      return turn && toReplyWords(turn, result);
+    },
     get turn() {
       return toTurnEnd(turnId, result);
     },
@@ -235,6 +246,13 @@ function toReplyRow(result: TurnResult): Json {
     digest: reply.contentDigest,
     is_part: reply.isPart,
   };
+}
+
+function toReplyWords(turn: TurnBegin, result: TurnResult): JsonObject | undefined {
+  const { reply } = result;
+  // The database adds a part to the reply that it goes on with.
+  if (reply === undefined || reply.isPart === true) return undefined;
+  return toWrittenWords(turn, toReplyContent(result));
 }
 
 /** Returns the content of a reply's message: the answer, below the text of the reply that it goes on with. */

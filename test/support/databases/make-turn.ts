@@ -79,5 +79,5 @@ export async function beginTurn(writes: TurnWrites, turn: TurnBegin): Promise<st
 
 /** Stores the end of `turn`. */
 export async function endTurn(writes: TurnWrites, turn: TurnBegin, result: TurnResult): Promise<EndedRow> {
-  return await writes.end(toEndArgument(turn.turnId, result));
+  return await writes.end(toEndArgument(turn.turnId, result, undefined, turn));
 }
