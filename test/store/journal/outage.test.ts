@@ -61,6 +61,22 @@ async function withApp(
   }
 }
 
+/**
+ * Starts an app whose calls are those of its turns alone: its clock stops after its first look for abandoned
+ * turns, and no connection waits for wake-ups. A response that is cut is then the one of a turn.
+ */
+async function withQuietApp(
+  store: keyof typeof stores,
+  run: (app: RunningApp, clock: ManualClock) => Promise<void>,
+): Promise<void> {
+  const clock = new ManualClock();
+  const toRun = async (app: RunningApp): Promise<void> => {
+    await clock.timer(lookMs);
+    await run(app, clock);
+  };
+  await withApp({ ...stores[store](), DATABASE_WAKE_UPS: "false" }, toRun, clock);
+}
+
 /** One user's chat: its messages, conversation and storage. */
 class Chat {
   readonly userId = randomUUID();
@@ -192,26 +208,18 @@ describe("a turn whose database fails at once streams all the same", { timeout: 
       });
     });
 
-    // The clock stops after the server's first look for leftovers, and nothing else has a connection: no
-    // other response meets the cut.
-    const alone = { DATABASE_WAKE_UPS: "false" };
     test(`with the connection to ${store} cut before the response to the turn's begin`, async () => {
-      const clock = new ManualClock();
-      const run = async (app: RunningApp): Promise<void> => {
-        await clock.timer(lookMs);
+      await withQuietApp(store, async (app, clock) => {
         const chat = new Chat(app);
         await chat.say("Hi");
         proxies[store]().cutAfterBytes(0);
         await chat.say("Are you there?", { code: "store_unavailable" });
         await chat.checkRecovery(clock);
-      };
-      await withApp({ ...stores[store](), ...alone }, run, clock);
+      });
     });
 
     test(`with the connection to ${store} cut before the response to the turn's end`, async () => {
-      const clock = new ManualClock();
-      const run = async (app: RunningApp): Promise<void> => {
-        await clock.timer(lookMs);
+      await withQuietApp(store, async (app, clock) => {
         const chat = new Chat(app);
         const next = model.nextCall();
         const opening = app.open("POST", "/stream-chat", chat.ask("Hi"));
@@ -223,8 +231,7 @@ describe("a turn whose database fails at once streams all the same", { timeout: 
         model.say(reply);
         await chat.check(await readResponse(response), { code: "store_unavailable" });
         await chat.checkRecovery(clock);
-      };
-      await withApp({ ...stores[store](), ...alone }, run, clock);
+      });
     });
   }
 

@@ -76,7 +76,7 @@ describe("the words of a short text", { timeout: 120_000 }, () => {
     const own = makeTurn(["u: In my own"], { userId: randomUUID(), conversationId: theirs });
     assert.notEqual(await beginTurn(writes, own), theirs);
     await endTurn(writes, own, makeResult("Apart."));
-    const left = (await scratch.sql(unread)).map(({ text }) => text);
+    const left = (await scratch.sql(unread)).map(({ text }) => String(text));
     assert.deepEqual(left.toSorted(), [
       "Apart.",
       "In my own",
