@@ -4,6 +4,7 @@ import { z } from "zod";
 import { refuse } from "../base/errors.ts";
 import { maxReplyBytes, mebibyte } from "../base/sizes.ts";
 import { toFileName } from "../turn/attachments/attachment.ts";
+import { isBase64 } from "../turn/attachments/base64.ts";
 import { isOfType } from "../turn/attachments/media-type.ts";
 import {
   attachmentTypes,
@@ -141,10 +142,7 @@ export function joinParts(parts: readonly PartContent[]): {
 const Base64 = z
   .string()
   .min(1, "must not be empty")
-  .refine(
-    (data) => data.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(data),
-    "must be base64, without the prefix of a data URL",
-  )
+  .refine(isBase64, "must be base64, without the prefix of a data URL")
   .meta({ contentEncoding: "base64", pattern: "^[A-Za-z0-9+/]+={0,2}$" });
 
 /** Other names that clients use for image types. */
@@ -295,8 +293,9 @@ export function toTurnNames(
  */
 export function toMessageText(text: string, role: Role, field: string): string {
   const storable = toStorable(text);
-  if (Buffer.byteLength(storable) <= (role === "assistant" ? maxReplyTextBytes : maxTextBytes))
-    return storable;
+  const maxBytes = role === "assistant" ? maxReplyTextBytes : maxTextBytes;
+  // No code unit has more than three bytes: only a long text needs to be counted.
+  if (storable.length <= maxBytes / 3 || Buffer.byteLength(storable) <= maxBytes) return storable;
   return refuse(field, `must be at most ${role === "assistant" ? 2 : 1} MiB`, "message_too_large");
 }
 
