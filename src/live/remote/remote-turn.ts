@@ -87,7 +87,9 @@ export class RemoteTurn implements FollowedTurn {
   follow(): () => void {
     this.#followers += 1;
     if (this.#followers === 1) {
-      this.#followed.set(this.id, this);
+      // If others have meanwhile begun to follow this turn by another object, this one reads for itself.
+      const known = this.#followed.get(this.id);
+      if (known === undefined || known.log.last !== undefined) this.#followed.set(this.id, this);
       this.#readAtMs = this.#options.clock.monotonicMs();
       if (this.log.last === undefined) {
         this.#schedule();
@@ -191,7 +193,7 @@ export class RemoteTurn implements FollowedTurn {
   #takeFromBus(): void {
     const { texts } = this.#options.bus ?? {};
     if (texts === undefined || this.#leaveBus !== undefined) return;
-    if (this.log.last !== undefined || this.#followers === 0) return;
+    if (this.log.last !== undefined || this.#followed.get(this.id) !== this) return;
     const { position } = this.log;
     const ordinal = this.#lastItem?.position === position ? this.#lastItem.ordinal : 0;
     this.#leaveBus = texts.follow(this.id, { position, ordinal }, (piece) => this.#takePiece(piece));

@@ -23,13 +23,20 @@ export class RemoteTurns {
    * Resolves with the caller's turn; `undefined` if there is none. @throws AppError with a `store_…` code.
    */
   async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
-    const followed = this.#followed.get(turnId);
-    // One that waited may have gone on since, though a slow follower still reads.
-    if (followed !== undefined && followed.log.last?.type !== "turn-waiting")
-      return followed.caller.userId === caller.userId ? followed : undefined;
+    const followed = this.#findFollowed(turnId);
+    if (followed !== undefined) return followed.caller.userId === caller.userId ? followed : undefined;
     const stored = await this.#options.progress.read(turnId, caller, 0);
     if (stored === undefined) return undefined;
-    return new RemoteTurn(turnId, caller, stored, this.#options, this.#followed);
+    // Others who came at the same time may follow it by now.
+    return (
+      this.#findFollowed(turnId) ?? new RemoteTurn(turnId, caller, stored, this.#options, this.#followed)
+    );
+  }
+
+  /** Returns a followed turn; `undefined` for one that waited: it may have gone on, though one still reads. */
+  #findFollowed(turnId: string): RemoteTurn | undefined {
+    const followed = this.#followed.get(turnId);
+    return followed?.log.last?.type === "turn-waiting" ? undefined : followed;
   }
 
   /** The number of all followers. */

@@ -77,6 +77,20 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     assert.equal((await scrape(here.app.metricsUrl)).sum("foreword_bus_up"), 1);
   });
 
+  test("their followers who come at once share one reader: all are woken, and told that their server stops", async () => {
+    const [here, there] = [await startWoken(), await startWoken({ METRICS_PORT: "0" })];
+    const turn = await beginTurn(here, model);
+    const remotes = await Promise.all(Array.from({ length: 8 }, () => followTurn(there, turn)));
+    await say(" Two.", turn, here);
+    for (const remote of remotes) await readUntil(remote, " Two.");
+    assert.equal((await scrape(there.app.metricsUrl)).sum("foreword_followers", { remote: "true" }), 8);
+    const ends = Promise.all(remotes.map(readResponse));
+    await there.app.close();
+    for (const { body } of await ends) assert.match(body, /^\n\[error\] server_stopping: /);
+    turn.call.finish();
+    await readResponse(turn.own);
+  });
+
   test("a stop reaches their server at once, and its result comes back", async () => {
     const [here, there] = [await startWoken(), await startWoken()];
     const { turnId, userId, call } = await beginTurn(here, model);
