@@ -53,17 +53,23 @@ export class WorkerMetrics {
 
   /** Resolves with the sum of all, after a second at most. */
   async read(): Promise<MetricsSnapshot> {
-    const workers = Array.from(this.#living);
-    const [own, present] = await Promise.all([
+    const [own, replies] = await Promise.all([
       this.#own.read(),
-      Promise.all(workers.map(async ([worker, living]) => await this.#ask(worker, living))),
+      Promise.all(
+        Array.from(this.#living, async ([worker, living]) => {
+          const isPresent = await this.#ask(worker, living);
+          return { worker, living, isPresent };
+        }),
+      ),
     ]);
-    const snapshots = workers.map(([, { last = {} }], index) =>
-      present[index] === true ? last : withoutGauges(last),
+    // One that has exited meanwhile is among those that have exited: it counts once.
+    const running = replies.filter(({ worker }) => this.#living.has(worker));
+    const snapshots = running.map(({ living: { last = {} }, isPresent }) =>
+      isPresent ? last : withoutGauges(last),
     );
     const counts = new Metrics();
-    counts.set("foreword_workers", {}, workers.length);
-    counts.set("foreword_workers_missing", {}, present.filter((isPresent) => !isPresent).length);
+    counts.set("foreword_workers", {}, running.length);
+    counts.set("foreword_workers_missing", {}, running.filter(({ isPresent }) => !isPresent).length);
     return joinSnapshots([own, ...snapshots, this.#exited, counts.toSnapshot()]);
   }
 

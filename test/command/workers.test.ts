@@ -157,7 +157,7 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     const { command, pids } = await startBoth(variables);
     const [, url = ""] = await command.printed(/^Metrics are served at (\S+)$/m);
     const turns = linesOf(command).filter(({ msg }) => msg === "turn").length;
-    const [frozen = 0] = pids;
+    const [frozen = 0, other = 0] = pids;
     const both = await scrape(url);
     assert.equal(both.sum("foreword_turns_total", { outcome: "complete" }), turns);
     assert.deepEqual([both.sum("foreword_workers"), both.sum("foreword_workers_missing")], [2, 0]);
@@ -178,8 +178,14 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     let isMissing = true;
     while (isMissing) isMissing = (await scrape(url)).sum("foreword_workers_missing") > 0;
 
+    // The other one exits while a scrape waits for the frozen one.
+    process.kill(frozen, "SIGSTOP");
+    const during = scrape(url);
+    assert.equal((await fetch(new URL("/", url))).status, 404);
+    process.kill(other, "SIGKILL");
+    assert.equal((await during).sum("foreword_turns_total"), turns);
     process.kill(frozen, "SIGKILL");
-    while (!linesOf(command).some(({ msg }) => msg === "worker exited; starting a replacement"))
+    while (linesOf(command).filter(({ msg }) => msg.startsWith("worker exited")).length < 2)
       await command.wrote();
     assert.equal((await scrape(url)).sum("foreword_turns_total"), turns);
     command.kill("SIGTERM");
