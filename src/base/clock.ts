@@ -31,3 +31,15 @@ export const systemClock: Clock = {
 export function toDay(date: Date): string {
   return date.toISOString().slice(0, 10);
 }
+
+/** Resolves after `ms`, or at once when `signal` is aborted. */
+export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0 || signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = (): void => resolve();
+  const timer = clock.after(ms, end);
+  signal.addEventListener("abort", end, { once: true });
+  await promise;
+  signal.removeEventListener("abort", end);
+  timer.cancel();
+}

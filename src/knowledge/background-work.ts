@@ -1,5 +1,5 @@
 /** Work in the background that is done until none is left, and looked for again after a pause. */
-import type { Clock, Timer } from "../base/clock.ts";
+import { pause, type Clock, type Timer } from "../base/clock.ts";
 import { settleWithin } from "../base/deadline.ts";
 import { toAppError, type AppError, type ErrorCode } from "../base/errors.ts";
 import type { Observer } from "../turn/observer.ts";
@@ -61,16 +61,7 @@ export class BackgroundWork {
   /** Waits after a write that began at `startMs`, or until this is closed. */
   async rest(startMs: number): Promise<void> {
     const { clock } = this.#options;
-    const { signal } = this.#closing;
-    const ms = Math.min(clock.monotonicMs() - startMs, maxRestMs);
-    if (ms <= 0 || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const end = (): void => resolve();
-    const timer = clock.after(ms, end);
-    signal.addEventListener("abort", end, { once: true });
-    await promise;
-    signal.removeEventListener("abort", end);
-    timer.cancel();
+    await pause(clock, Math.min(clock.monotonicMs() - startMs, maxRestMs), this.#closing.signal);
   }
 
   #schedule(waitMs?: number): void {

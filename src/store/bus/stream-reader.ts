@@ -1,6 +1,6 @@
 /** Reads the streams of all followed turns, and the one of wake-ups, by one blocking connection. */
 import type { Redis } from "ioredis";
-import type { Clock } from "../../base/clock.ts";
+import { pause, type Clock } from "../../base/clock.ts";
 import type { LivePiece } from "../../turn/records.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import { parseEntry, toEntryId, toFields, toLogKey } from "./log-entry.ts";
@@ -36,8 +36,7 @@ export class StreamReader {
   readonly #options: StreamReaderOptions;
   readonly #redis: Redis;
   readonly #followed = new Map<string, Followed>();
-  readonly #closing = Promise.withResolvers<void>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
   #trouble: unknown;
 
   /** Whether it gets what is written now. */
@@ -59,9 +58,12 @@ export class StreamReader {
     };
   }
 
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   close(): void {
-    this.#isClosed = true;
-    this.#closing.resolve();
+    this.#closing.abort();
     this.#redis.disconnect();
   }
 
@@ -98,18 +100,20 @@ export class StreamReader {
     this.#trouble = undefined;
     if (this.#isClosed) return;
     this.#options.onChange(trouble);
-    if (isLost) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(pauseMs, resolve);
-    await Promise.race([promise, this.#closing.promise]);
-    timer.cancel();
+    if (!isLost) await pause(this.#options.clock, pauseMs, this.#closing.signal);
   }
 
+  /** Resolves once it is connected, or closed. */
   async #untilReady(): Promise<void> {
-    if (this.#redis.status === "ready") return;
+    if (this.#redis.status === "ready" || this.#isClosed) return;
+    const { signal } = this.#closing;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#redis.once("ready", resolve);
-    await Promise.race([promise, this.#closing.promise]);
+    const end = (): void => resolve();
+    this.#redis.once("ready", end);
+    signal.addEventListener("abort", end, { once: true });
+    await promise;
+    this.#redis.off("ready", end);
+    signal.removeEventListener("abort", end);
   }
 
   async #findLastId(): Promise<string> {
