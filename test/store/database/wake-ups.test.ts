@@ -1,11 +1,14 @@
 /** Wake-ups through Postgres: batches, their size and their rate. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { describe, test, type TestContext } from "node:test";
 import { Client } from "pg";
 import { createId } from "../../../src/base/create-id.ts";
 import { PostgresWakeUps } from "../../../src/store/database/postgres/postgres-wake-ups.ts";
 import { useDatabase } from "../../support/apps/use-app.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { listen } from "../../support/network/local-port.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 describe("wake-ups through Postgres", { timeout: 60_000 }, () => {
@@ -55,6 +58,29 @@ describe("wake-ups through Postgres", { timeout: 60_000 }, () => {
     one.clock.advance(50);
     assert.deepEqual(await other.saved, ["last"]);
     assert.deepEqual(other.batches, [["first"], ["second", "third"]]);
+  });
+
+  test("what is left when they are closed is sent", async (context) => {
+    const [one, other] = [await open(context), await open(context)];
+    one.wakeUps.send("followed", ["first"]);
+    while (other.batches.length === 0) await database.sql("select");
+    one.wakeUps.send("saved", ["last"]);
+    await one.wakeUps.close();
+    assert.deepEqual(await other.saved, ["last"]);
+  });
+
+  test("they close at once while the database accepts a connection and does not respond", async (context) => {
+    const connected = Promise.withResolvers<Socket>();
+    const silent = createServer((socket) => connected.resolve(socket));
+    const url = `postgres://nobody@127.0.0.1:${await listen(silent)}/none`;
+    context.after(() => silent.close());
+    const wakeUps = new PostgresWakeUps({ url, poolSize: 1 }, new ManualClock(), () => {});
+    const socket = await connected.promise;
+    const ended = once(socket.resume(), "close");
+    const startMs = performance.now();
+    await wakeUps.close();
+    assert.ok(performance.now() - startMs < 2_500);
+    await ended;
   });
 
   /** Returns the sizes of all notifications from now on. */

@@ -3,7 +3,8 @@ import { Client, type ClientConfig, type Notification } from "pg";
 import { z } from "zod";
 import { AppError } from "../../../base/errors.ts";
 import { createId } from "../../../base/create-id.ts";
-import type { Clock, Timer } from "../../../base/clock.ts";
+import { pause, type Clock, type Timer } from "../../../base/clock.ts";
+import { settleWithin } from "../../../base/deadline.ts";
 import { wakeUpKinds, type BusListener, type LiveBus, type WakeUpKind } from "../../../turn/records.ts";
 import { callDeadlineMs, type OnDatabaseTrouble } from "../database.ts";
 import type { PostgresOptions } from "./postgres.ts";
@@ -24,6 +25,9 @@ const stableMs = 10_000;
 /** The same if notifications are swallowed, as a pooler does until someone changes it. */
 const swallowedMs = 90_000;
 
+/** How long the last notification may take when this closes, in milliseconds. */
+const closeTimeoutMs = 500;
+
 /** How to make wake-ups arrive. */
 export const wakeUpAdvice =
   "connect directly, or through a pooler in session mode; or set DATABASE_WAKE_UPS=false";
@@ -35,7 +39,7 @@ const Payload = z.object({
 });
 
 /** What ended a connection. */
-type Ending = "lost" | "swallowed" | "closed";
+type Ending = "lost" | "swallowed";
 
 /** Listens on a connection of its own, outside of the pool. */
 export class PostgresWakeUps implements LiveBus {
@@ -45,10 +49,9 @@ export class PostgresWakeUps implements LiveBus {
   readonly #onTrouble: OnDatabaseTrouble;
   /** Names this process in its notifications, which it gets as well. */
   readonly #id = createId();
-  readonly #closing = Promise.withResolvers<"closed">();
+  readonly #closing = new AbortController();
   readonly #pending: Readonly<Record<WakeUpKind, Set<string>>> = { followed: new Set(), saved: new Set() };
   readonly #running: Promise<void>;
-  #isClosed = false;
   /** The connection, once its notifications have arrived. */
   #client: Client | undefined;
   #listener: BusListener | undefined;
@@ -92,10 +95,11 @@ export class PostgresWakeUps implements LiveBus {
     });
   }
 
-  /** Ends its connection. */
+  /** Sends what is left, unless that takes long, and ends its connection. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#closing.resolve("closed");
+    this.#timer?.cancel();
+    await settleWithin(this.#clock, this.#flush(), closeTimeoutMs);
+    this.#closing.abort();
     await this.#running;
   }
 
@@ -122,7 +126,8 @@ export class PostgresWakeUps implements LiveBus {
 
   async #run(): Promise<void> {
     let hasToldTrouble = false;
-    for (let attempt = 0; !this.#isClosed; attempt += 1) {
+    const { signal } = this.#closing;
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
       const startMs = this.#clock.monotonicMs();
       const ending = await this.#connect().catch((): Ending => "lost"); // the pool's calls tell why
       if (ending === "swallowed" && !hasToldTrouble) {
@@ -130,25 +135,25 @@ export class PostgresWakeUps implements LiveBus {
         this.#onTrouble(toSwallowedError());
       }
       if (this.#clock.monotonicMs() - startMs > stableMs) attempt = 0;
-      await this.#wait(ending === "swallowed" ? swallowedMs : (reconnectMs[attempt] ?? 30_000));
+      const waitMs = ending === "swallowed" ? swallowedMs : (reconnectMs[attempt] ?? 30_000);
+      await pause(this.#clock, waitMs, signal);
     }
   }
 
   /** Connects, and resolves once that connection is no more, or of no use. */
   async #connect(): Promise<Ending> {
     const config = toListenConfig(await toClientConfig(this.#settings));
-    const { client, ended } = await openClient(config);
-    const over = Promise.race([ended, this.#closing.promise]);
+    const { client, ended } = await openClient(config, this.#closing.signal);
     try {
-      const result = await testNotifications(client, { config, clock: this.#clock, id: this.#id, over });
+      const result = await testNotifications(client, { config, clock: this.#clock, id: this.#id, ended });
       if (result !== "arrived") return result;
       client.on("notification", ({ payload }) => this.#take(payload));
       this.#client = client;
       this.#listener?.onChange();
       const check = this.#check(client);
-      const ending = await over;
+      await ended;
       check.cancel();
-      return ending;
+      return "lost";
     } finally {
       this.#forget();
       client.connection.stream.destroy();
@@ -171,7 +176,7 @@ export class PostgresWakeUps implements LiveBus {
     this.#timer?.cancel();
     this.#timer = undefined;
     for (const kind of wakeUpKinds) this.#pending[kind].clear();
-    if (!this.#isClosed) this.#listener?.onChange();
+    if (!this.#closing.signal.aborted) this.#listener?.onChange();
   }
 
   #take(payload: string | undefined): void {
@@ -179,14 +184,6 @@ export class PostgresWakeUps implements LiveBus {
     if (data === undefined || data.from === this.#id) return;
     if (data.followed.length > 0) this.#listener?.onFollowed(data.followed);
     if (data.saved.length > 0) this.#listener?.onSaved(data.saved);
-  }
-
-  async #wait(ms: number): Promise<void> {
-    if (ms === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#clock.after(ms, resolve);
-    await Promise.race([promise, this.#closing.promise]);
-    timer.cancel();
   }
 }
 
@@ -199,7 +196,7 @@ export async function findWhetherWoken(options: PostgresOptions, clock: Clock): 
   const config = toListenConfig(await toClientConfig(settings));
   const { client, ended } = await openClient(config);
   try {
-    const result = await testNotifications(client, { config, clock, id: createId(), over: ended });
+    const result = await testNotifications(client, { config, clock, id: createId(), ended });
     return result === "arrived";
   } finally {
     client.connection.stream.destroy();
@@ -212,8 +209,8 @@ interface NotificationTest {
   readonly config: ClientConfig;
   readonly clock: Clock;
   readonly id: string;
-  /** Resolves when the test is to end without a result. */
-  readonly over: Promise<Ending>;
+  /** Resolves when the connection has ended. */
+  readonly ended: Promise<"lost">;
 }
 
 /**
@@ -222,7 +219,7 @@ interface NotificationTest {
  */
 async function testNotifications(
   client: Client,
-  { config, clock, id, over }: NotificationTest,
+  { config, clock, id, ended }: NotificationTest,
 ): Promise<"arrived" | Ending> {
   const arrived = Promise.withResolvers<"arrived">();
   const late = Promise.withResolvers<"swallowed">();
@@ -238,20 +235,28 @@ async function testNotifications(
     return await arrived.promise;
   };
   try {
-    return await Promise.race([run(), late.promise, over]);
+    return await Promise.race([run(), late.promise, ended]);
   } finally {
     timer.cancel();
     client.off("notification", take);
   }
 }
 
+/** Opens a connection, which ends when `signal` is aborted, also while it is being opened. */
 async function openClient(
   config: ClientConfig,
+  signal?: AbortSignal,
 ): Promise<{ readonly client: Client; readonly ended: Promise<"lost"> }> {
+  signal?.throwIfAborted();
   const client = new Client(config);
   const { promise, resolve } = Promise.withResolvers<"lost">();
+  const end = (): void => void client.connection.stream.destroy();
+  signal?.addEventListener("abort", end, { once: true });
   client.on("error", () => resolve("lost"));
-  client.on("end", () => resolve("lost"));
+  client.on("end", () => {
+    signal?.removeEventListener("abort", end);
+    resolve("lost");
+  });
   await client.connect();
   return { client, ended: promise };
 }
