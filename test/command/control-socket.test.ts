@@ -1,6 +1,8 @@
 /** The socket by which commands reach the running server. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, readdir, stat } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ControlClient, ControlError } from "../../src/command/control/control-client.ts";
@@ -19,6 +21,14 @@ function toSnapshot(workers: number): MetricsSnapshot {
 async function open(dataDir: string, workers: number): Promise<ControlSocket> {
   const readMetrics = async (): Promise<MetricsSnapshot> => toSnapshot(workers);
   return await ControlSocket.open({ dataDir, readMetrics, copying: undefined });
+}
+
+/** Connects, and sends `text`. */
+async function send(dataDir: string, text: string): Promise<Socket> {
+  const socket = connect(join(dataDir, "control.sock"));
+  await once(socket, "connect");
+  socket.on("error", () => {}).write(text);
+  return socket;
 }
 
 /** Resolves with the metrics of the server of `dataDir`. */
@@ -62,6 +72,43 @@ describe("the control socket", { timeout: 30_000 }, () => {
     stopping.abort(new Error("stopped"));
     await assert.rejects(asked, /^Error: stopped$/);
     client.close();
+    await socket.close();
+  });
+
+  test("ends a connection whose request is too long, or no text", async (context) => {
+    const dataDir = await makeTestFolder(context);
+    const socket = await open(dataDir, 1);
+    for (const text of ["x".repeat(1_000_000), `${"x".repeat(101)}\nmetrics\n`, "\0".repeat(1_000)]) {
+      const connection = await send(dataDir, text);
+      const received = await connection
+        .resume()
+        .setEncoding("utf8")
+        .toArray()
+        .catch(() => []);
+      assert.deepEqual(received, []);
+    }
+    assert.deepEqual(await ask(dataDir), toSnapshot(1));
+    await socket.close();
+  });
+
+  test("holds no more for a command that does not read than its connection does, and loses nothing", async (context) => {
+    const dataDir = await makeTestFolder(context);
+    const asked = { count: 0 };
+    const readMetrics = async (): Promise<MetricsSnapshot> => {
+      asked.count += 1;
+      return toSnapshot(1);
+    };
+    const socket = await ControlSocket.open({ dataDir, readMetrics, copying: undefined });
+    const count = 20_000;
+    const connection = await send(dataDir, "metrics\n".repeat(count));
+    for (let before = 0; asked.count < 100 || asked.count !== before + 1; await ask(dataDir))
+      before = asked.count;
+    assert.ok(asked.count < count, `${asked.count}`);
+    let received = 0;
+    for await (const text of connection.setEncoding("utf8")) {
+      received += String(text).split("\n").length - 1;
+      if (received === count) break;
+    }
     await socket.close();
   });
 

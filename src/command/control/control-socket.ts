@@ -7,7 +7,6 @@ import { once } from "node:events";
 import { chmod, rename, rm, stat } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { basename, join } from "node:path";
-import { createInterface } from "node:readline";
 import { Semaphore } from "../../base/semaphore.ts";
 import type { MetricsSnapshot } from "../../observe/metrics/metrics.ts";
 import { makeFolder } from "../../store/data-folder.ts";
@@ -15,6 +14,8 @@ import type { FolderCopying } from "../../store/database/database.ts";
 import { socketName, withShortPath } from "./control-path.ts";
 
 const maxConnections = 20;
+/** The longest request, in UTF-16 code units. */
+const maxRequestLength = 100;
 
 /** A request. */
 export type ControlRequest = "metrics" | "copy-start" | "copy-end";
@@ -81,40 +82,63 @@ export class ControlSocket {
  * after a command was killed, waits.
  */
 async function respond(socket: Socket, options: ControlOptions, copies: Semaphore): Promise<void> {
+  const { readMetrics, copying } = options;
   let hasCopy = false;
   const over = Promise.withResolvers<void>();
   const run = async (request: string): Promise<unknown> => {
     switch (request) {
       case "metrics":
-        return await options.readMetrics();
+        return await readMetrics();
       case "copy-start":
-        if (options.copying === undefined) throw new Error("the server has no embedded database");
+        if (copying === undefined) throw new Error("the server has no embedded database");
         await enter(copies, over.promise);
         hasCopy = true;
-        await options.copying.start();
+        await copying.start();
         return null;
       case "copy-end":
-        return await options.copying?.end();
+        return await copying?.end();
       default:
         throw new Error(`the server does not know "${request}": both must be of the same build`);
     }
   };
   socket.on("error", () => {}); // the command has gone
-  const lines = createInterface({ input: socket });
-  socket.once("close", () => lines.close());
   try {
-    for await (const line of lines) {
-      const response = await run(line).then(
+    for await (const request of readRequests(socket)) {
+      const response = await run(request).then(
         (result) => ({ result }),
         (error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }),
       );
-      if (socket.writable) socket.write(`${JSON.stringify(response)}\n`);
+      await write(socket, `${JSON.stringify(response)}\n`);
     }
   } catch {
     // The command has gone.
   }
-  if (hasCopy) await options.copying?.release().catch(() => {}); // the server is closing
+  socket.destroy();
+  if (hasCopy) await copying?.release().catch(() => {}); // the server is closing
   over.resolve();
+}
+
+/** Yields the lines that arrive, until there are no more, or one is too long. */
+async function* readRequests(socket: Socket): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of socket.setEncoding("utf8")) {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.length > maxRequestLength) return;
+      yield line;
+    }
+    if (rest.length > maxRequestLength) return;
+  }
+}
+
+/** Resolves once a command may be sent more, or has gone: one that does not read gets nothing else. */
+async function write(socket: Socket, text: string): Promise<void> {
+  if (!socket.writable || socket.write(text)) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.once("drain", resolve).once("close", resolve);
+  await promise;
+  socket.off("drain", resolve).off("close", resolve);
 }
 
 /** Resolves when it is its turn, which it has until `over`. */
