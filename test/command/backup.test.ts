@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
+import { ControlClient } from "../../src/command/control/control-client.ts";
 import { openExportFile } from "../../src/command/moving/export-file.ts";
 import { copyFolder } from "../../src/store/moving/copy-folder.ts";
 import { MoveProblem } from "../../src/store/moving/move-problem.ts";
@@ -49,6 +50,7 @@ describe("foreword backup", { timeout: 120_000 }, () => {
     assert.equal(await stopped.exit(), 130);
     assert.equal(stopped.stderr, "Stopping …\nStopped. Nothing was written.\n");
     server.kill("SIGCONT");
+    await assertOneCopyEach(String(database.variables["DATA_DIR"]));
     const whole = startCommand(["backup", "whole.ndjson"], database.variables, folder.path);
     assert.equal(await whole.exit(), 0, whole.stderr);
 
@@ -108,6 +110,21 @@ describe("foreword backup", { timeout: 120_000 }, () => {
     }
   });
 });
+
+/** Sends requests that no command sends: they are refused, and keep no later backup from its copy. */
+async function assertOneCopyEach(dataDir: string): Promise<void> {
+  const connectTo = async (): Promise<ControlClient> =>
+    (await ControlClient.connect(dataDir)) ?? assert.fail();
+  const [one, other] = [await connectTo(), await connectTo()];
+  const signal = AbortSignal.timeout(30_000);
+  await one.request("copy-start", signal);
+  await assert.rejects(
+    one.request("copy-start", signal),
+    /^ControlError: this command is making a copy already$/,
+  );
+  await assert.rejects(other.request("copy-end", signal), /^ControlError: this command is making no copy$/);
+  for (const client of [one, other]) client.close();
+}
 
 async function isThere(path: string): Promise<boolean> {
   return await stat(path).then(

@@ -91,11 +91,13 @@ async function respond(socket: Socket, options: ControlOptions, copies: Semaphor
         return await readMetrics();
       case "copy-start":
         if (copying === undefined) throw new Error("the server has no embedded database");
+        if (hasCopy) throw new Error("this command is making a copy already");
         await enter(copies, over.promise);
         hasCopy = true;
         await copying.start();
         return null;
       case "copy-end":
+        if (!hasCopy) throw new Error("this command is making no copy");
         return await copying?.end();
       default:
         throw new Error(`the server does not know "${request}": both must be of the same build`);
