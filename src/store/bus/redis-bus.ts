@@ -45,7 +45,8 @@ export class RedisBus implements LiveBus, LiveTexts {
   #isClosed = false;
   /** Whether wake-ups are to be sent, which may be empty: one makes the own reader look at its streams. */
   #isDue = false;
-  #isSending = false;
+  /** Settles when all wake-ups are sent. */
+  #sending: Promise<void> | undefined;
   #trouble: unknown;
   /** When a write failed last, in monotonic time. */
   #suspendedAtMs = Number.NEGATIVE_INFINITY;
@@ -105,20 +106,19 @@ export class RedisBus implements LiveBus, LiveTexts {
     return end;
   }
 
-  /** Ends its connections. */
+  /** Sends what is left, and ends its connections. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#probing.close();
     this.#reader.close();
+    await this.#sending;
     this.#writer.disconnect();
   }
 
   /** Sends all wake-ups of this tick together. */
   #sendSoon(): void {
     this.#isDue = true;
-    if (this.#isSending) return;
-    this.#isSending = true;
-    queueMicrotask(() => void this.#flush());
+    this.#sending ??= Promise.resolve().then(async () => await this.#flush());
   }
 
   /** Sends all wake-ups, one entry at a time. Never rejects. */
@@ -132,7 +132,7 @@ export class RedisBus implements LiveBus, LiveTexts {
         pipeline.expire(wakeUpKey, keepSeconds);
       });
     }
-    this.#isSending = false;
+    this.#sending = undefined;
   }
 
   /**
