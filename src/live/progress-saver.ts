@@ -94,7 +94,7 @@ export class ProgressSaver {
 
   /** Called when a turn has ended, or waits for its user. @param isStored whether its rows tell so. */
   settle(turnId: string, isStored: boolean): void {
-    this.#sender?.forget(turnId);
+    this.#sender?.settle(turnId, isStored);
     if (this.#followed.delete(turnId) && isStored) this.#bus?.send("saved", [turnId]);
   }
 

@@ -140,6 +140,8 @@ export interface LiveTexts {
    * may be missing, and the first may begin before the place. The last call for a turn counts.
    */
   follow(turnId: string, after: Place, take: (piece: LivePiece) => void): () => void;
+  /** Removes a turn's pieces soon: it is over, and its rows have all of them. */
+  end(turnId: string): void;
 }
 
 /**

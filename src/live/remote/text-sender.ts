@@ -59,10 +59,15 @@ export class TextSender {
     this.#sendSoon();
   }
 
-  /** Sends no more of a turn. */
-  forget(turnId: string): void {
+  /** Sends no more of a turn that is over, or waits. @param isStored whether its rows tell so. */
+  settle(turnId: string, isStored: boolean): void {
+    if (this.#forget(turnId) && isStored) this.#options.texts.end(turnId);
+  }
+
+  /** Returns whether text of the turn was sent. */
+  #forget(turnId: string): boolean {
     this.#sent.get(turnId)?.unfollow();
-    this.#sent.delete(turnId);
+    return this.#sent.delete(turnId);
   }
 
   #sendSoon(): void {
@@ -82,7 +87,7 @@ export class TextSender {
   async #send(): Promise<void> {
     const { bus, texts, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    for (const [id, { untilMs }] of this.#sent) if (untilMs < nowMs) this.forget(id);
+    for (const [id, { untilMs }] of this.#sent) if (untilMs < nowMs) this.#forget(id);
     const news = Array.from(this.#sent.values()).filter(({ turn, position, item }) =>
       hasNews(turn, position, item),
     );

@@ -16,8 +16,9 @@ import { toEntry, toLogKey } from "./log-entry.ts";
 import { connectRedis, type RedisOptions } from "./redis-client.ts";
 import { StreamReader, wakeUpKey } from "./stream-reader.ts";
 
-/** How long a stream is kept after its last entry, in seconds. */
+/** How long a stream is kept after its last entry, and after the end of its turn, in seconds. */
 const keepSeconds = 600;
+const keepEndedSeconds = 10;
 /** About how many entries of a stream are kept: a follower that is further behind reads the rows. */
 const maxEntries = 1_000;
 /** How often a write is tried while there is nothing to send: if the server accepts writes, and if not. */
@@ -104,6 +105,10 @@ export class RedisBus implements LiveBus, LiveTexts {
     const end = this.#reader.follow(turnId, after, take);
     if (this.#isWritable) this.#sendSoon();
     return end;
+  }
+
+  end(turnId: string): void {
+    if (this.#isWritable) void this.#write((pipeline) => pipeline.expire(toLogKey(turnId), keepEndedSeconds));
   }
 
   /** Sends what is left, and ends its connections. */
