@@ -72,7 +72,7 @@ describe("foreword journal", { timeout: 60_000 }, () => {
     for (const journal of journals) {
       const ids = { turnId: randomUUID(), conversationId: randomUUID(), userId: undefined };
       const { id } = await journal.append({ kind: "begin", ...ids, toArgument: () => '{"path":["Hi"]}' });
-      await journal.quarantine(id, "23514: no");
+      await journal.quarantine(id, "23514: no\u001b[2J");
       turnIds.push(ids.turnId);
       await journal.close();
     }
@@ -84,7 +84,8 @@ describe("foreword journal", { timeout: 60_000 }, () => {
     const writes = lines.map((line): Record<string, unknown> => JSON.parse(line));
     assert.deepEqual(new Set(writes.map(({ turnId }) => turnId)), new Set(turnIds));
     for (const { reason, argument } of writes)
-      assert.deepEqual([reason, argument], ["23514: no", { path: ["Hi"] }]);
+      assert.deepEqual([reason, argument], ["23514: no\u001b[2J", { path: ["Hi"] }]);
+    assert.match((await run([], dataDir))[1], /: 23514: no\ufffd\[2J\n/, "a terminal obeys no reason");
     assert.deepEqual(await run(["save", saved], dataDir), [
       1,
       `foreword journal: ${saved} exists already: name another file.\n`,

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AppOptions } from "../../app.ts";
 import { createTextCensor } from "../../observe/logger.ts";
+import { toPrintable } from "../../observe/printable.ts";
 import {
   findRelease,
   listJournals,
@@ -41,7 +42,7 @@ export async function runJournal(
   const clean = createTextCensor(secrets);
   // Saved writes may go to the standard output.
   const terminal = new Terminal(process.stdout, process.stderr);
-  const print = async (line: string): Promise<void> => await terminal.print(clean(line));
+  const print = async (line: string): Promise<void> => await terminal.print(toPrintable(clean(line)));
   if (store.type === "none" || (store.type === "supabase" && store.supabase.usesCallerToken)) {
     await terminal.tell("There is no journal with these settings.");
     return 1;
