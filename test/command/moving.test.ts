@@ -12,6 +12,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { service } from "../../src/store/database/database.ts";
 import { Journal } from "../../src/store/journal/journal.ts";
 import { movedTables } from "../../src/store/moving/moved-tables.ts";
+import { openEmbeddedRows } from "../../src/store/moving/row-session.ts";
 import { loadSchema } from "../../src/store/schema/schema.ts";
 import { TurnReads } from "../../src/store/turns/turn-reads.ts";
 import { TurnWrites } from "../../src/store/turns/turn-writes.ts";
@@ -26,48 +27,15 @@ import { KnowledgeClient } from "../support/clients/knowledge-client.ts";
 import { beginTurn, makeTurn } from "../support/databases/make-turn.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import { openDatabase, runSql, startPglite, type StoreHarness } from "../support/databases/store-harness.ts";
+import { startLongTurn, type LongTurn } from "./long-turn.ts";
+import { hashRows, leftOut, oldRows, type Digests, type Query } from "./moved-rows.ts";
 import { findMoment, recordingSql } from "./recorded-rows.ts";
 import { useCommands, useSuiteFolder } from "./run-command.ts";
 
-/** Tables that stay behind, or that the import builds in its own way. */
-const leftOut = [
-  "deleted_objects",
-  "message_words",
-  "passage_vectors",
-  "request_counts",
-  "title_words",
-  "word_backlog",
-];
-
-const Digests = z.array(z.object({ name: z.string(), count: z.number(), digest: z.string().nullable() }));
-type Digests = z.output<typeof Digests>;
+const tables = { conversations: "conversations", messages: "messages", turns: "turns" };
+const main = `"${process.execPath}" "${join(import.meta.dirname, "../../src/main.ts")}"`;
+const Rows = z.array(z.record(z.string(), z.unknown()));
 const Listed = z.object({ conversations: z.array(z.object({ id: z.string() })) });
-type Query = (...statements: string[]) => Promise<Record<string, unknown>[]>;
-
-/** Returns the number of each table's rows, and the hash of them all, as the database shows them. */
-async function hashRows(query: Query): Promise<Digests> {
-  const tables = movedTables.map(
-    ({ name }) =>
-      `select '${name}' as name, count(*)::int as count, encode(sha256(convert_to(
-        string_agg(r.text, ';' order by r.text collate "C"), 'UTF8')), 'hex') as digest
-        from (select to_jsonb(t)::text as text from public.${name} t) r`,
-  );
-  return Digests.parse(await query("set local timezone = 'UTC'", tables.join(" union all ")));
-}
-
-/** Columns and rows of the old service, which has its own columns, and none of ours. */
-const oldRows = [
-  `alter table conversations add column team text not null default 'none', add column tags varchar(20)[],
-    add column "Last ""seen""" timestamptz`,
-  "alter table messages add column raw json, add column score float8",
-  `insert into conversations (id, title, team, tags, "Last ""seen""") values
-    ('11111111-1111-4111-8111-111111111111', 'Old', 'red', '{a,"b c"}', '2024-02-03 04:05:06.789012+00')`,
-  `insert into messages (conversation_id, role, content, metadata, raw, score, created_at)
-    select '11111111-1111-4111-8111-111111111111', 'user', E'old \u2028 \\ "text"\n' || n,
-      '{"big": 12345678901234567890.123456789}', E'{"a":\n 1.10}', 0.1 + n, '2024-01-01'
-    from generate_series(1, 40) n`,
-];
-
 describe("foreword export, import and backup", { timeout: 240_000 }, () => {
   const model = useModel();
   const tools = useTools("suite");
@@ -83,7 +51,7 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
   useResource(async (closing) => {
     source = closing.adopt(await startPglite(), (harness) => harness.stop());
     server = closing.adopt(await startPostgres(), (started) => started.stop());
-    schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+    schema = await loadSchema(tables);
     await fillBySettings();
     await fillByKey();
     await source.sql(...oldRows);
@@ -175,13 +143,12 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     assert.match(said, /^conversations: \d+ rows$/m);
     assert.match(said, /^Exported \d+ rows to all\.ndjson\.\n$/m);
     const postgres = await create("moved");
-    const imported = await run(["import", "all.ndjson"], postgres.variables);
-    assert.match(imported, /^Added the column tags \(character varying\[\]\) to conversations: /m);
-    assert.match(imported, /^Imported (\d+) rows, \1 of them new\. All counts agree\.$/m);
+    const told = await run(["import", "all.ndjson"], postgres.variables);
+    assert.match(told, /^Added the column tags \(character varying\[\]\) to conversations: /m);
+    assert.match(told, /^Imported (\d+) rows, \1 of them new\. All counts agree\.$/m);
     assert.deepEqual(await hashRows(postgres.query), expected);
 
     const supabase = await createSupabase();
-    const main = `"${process.execPath}" "${join(import.meta.dirname, "../../src/main.ts")}"`;
     const pipe = startCommand(
       [],
       { FROM: String(postgres.variables["DATABASE_URL"]), TO: supabase.url },
@@ -194,6 +161,14 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     await run(["export", "back.ndjson"], { DATABASE_URL: supabase.url });
     const back = { DATA_DIR: join(folder.path, "back") };
     await run(["import", "back.ndjson"], back);
+    const rows = await openEmbeddedRows(back.DATA_DIR, { tables, hasVectors: false });
+    await rows.query("begin");
+    const imported = async (...statements: string[]): Promise<Record<string, unknown>[]> => {
+      const results = await Array.fromAsync(statements, (sql) => rows.query(sql));
+      return Rows.parse(results.at(-1));
+    };
+    assert.deepEqual(await hashRows(imported), expected);
+    await rows.close();
     await serve(back);
     const again = await run(["import", "back.ndjson"], back);
     assert.match(again, /^Imported \d+ rows, 0 of them new\. All counts agree\.$/m);
@@ -259,9 +234,8 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
       assert.equal(await stopped.exit(), 130, stopped.stderr);
       assert.ok(stopped.stderr.endsWith(`Stopping …\nStopped. ${advice}\n`), stopped.stderr);
     }
-    const files = await readdir(folder.path);
     assert.deepEqual(
-      files.filter((name) => name.startsWith("stopped")),
+      (await readdir(folder.path)).filter((name) => name.startsWith("stopped")),
       [],
     );
     const [{ messages } = {}] = await to.query("select count(*)::int as messages from messages");
@@ -300,7 +274,7 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
   test("leave out no table by mistake", async () => {
     const { query } = await create("listed");
     const rows = await query(
-      "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
+      "select relname as name from pg_class where relkind in ('r', 'p') and relnamespace::regnamespace::text in ('public', 'foreword')",
     );
     assert.deepEqual(
       rows.map(({ name }) => String(name)).toSorted(),
@@ -345,50 +319,21 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     return [list, ...(await Promise.all(chats))];
   }
 
-  /** Starts a turn that goes on until it is ended; then it must have arrived whole. */
-  async function startTurn(url: string) {
-    const next = model.nextCall();
-    const opening = fetch(`${url}/stream-chat`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ messages: [{ sender: "user", text: "Go on" }], userId: randomUUID() }),
-    });
-    let said = "- p\n---RESPONSE---\nWell, ";
-    const call = (await next).text(said);
-    const response = await opening;
-    const reading = response.text();
-    let isOver = false;
-    return {
-      id: String(response.headers.get("x-turn-id")),
-      speak: () => {
-        if (isOver) return;
-        const piece = `#${said.length};`;
-        call.text(piece);
-        said += piece;
-      },
-      end: async () => {
-        if (!isOver) call.finish();
-        isOver = true;
-        assert.equal(await reading, said);
-      },
-    };
-  }
-
   test("back up the embedded database of a running server, at one moment of its turns, which all go on", async () => {
     await source.sql(...recordingSql);
     const variables = { ...toVariables(model, source), PORT: "0", LIMIT_CONCURRENT_TURNS: "0" };
     const serving = startCommand([], variables, folder.path);
     const [, url = ""] = await serving.printed(/listening +(http:\S+)\n/);
     const quiet = await readHistory(url);
-    const turns: Awaited<ReturnType<typeof startTurn>>[] = [];
-    for (let index = 0; index < 20; index += 1) turns.push(await startTurn(url));
+    const turns: LongTurn[] = [];
+    for (let index = 0; index < 20; index += 1) turns.push(await startLongTurn(model, url));
     const speaking = setInterval(() => turns.forEach((turn) => turn.speak()), 20);
     const backup = startCommand(["backup", "b.ndjson.gz"], source.variables, folder.path);
-    const made = { isOver: false };
-    const over = backup.exit().finally(() => (made.isOver = true));
-    while (!made.isOver) {
+    const state = { isOver: false };
+    const over = backup.exit().finally(() => (state.isOver = true));
+    while (!state.isOver) {
       await turns[turns.length - 20]?.end();
-      turns.push(await startTurn(url));
+      turns.push(await startLongTurn(model, url));
     }
     clearInterval(speaking);
     assert.equal(await over, 0, backup.stderr);
@@ -403,13 +348,9 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     ]);
 
     // Without the import's own change: the end of the turns that were running.
-    const [first = "", ...rows] = gunzipSync(await readFile(join(folder.path, "b.ndjson.gz")))
-      .toString()
-      .split("\n");
-    await writeFile(
-      join(folder.path, "exact.ndjson"),
-      [first.replace(/"runningOwners":\[[^\]]+\]/, '"runningOwners":[]'), ...rows].join("\n"),
-    );
+    const made = gunzipSync(await readFile(join(folder.path, "b.ndjson.gz"))).toString();
+    const rows = made.replace(/"runningOwners":\[[^\]]+\]/, '"runningOwners":[]');
+    await writeFile(join(folder.path, "exact.ndjson"), rows);
     const copy = await create("exact");
     await run(["import", "exact.ndjson"], copy.variables);
     const moment = await findMoment((...statements) => source.sql(...statements), copy.query);
