@@ -11,8 +11,9 @@ import { z } from "zod";
 import { systemClock } from "../../src/base/clock.ts";
 import { service } from "../../src/store/database/database.ts";
 import { Journal } from "../../src/store/journal/journal.ts";
+import { exportRows } from "../../src/store/moving/export-rows.ts";
 import { movedTables } from "../../src/store/moving/moved-tables.ts";
-import { openEmbeddedRows } from "../../src/store/moving/row-session.ts";
+import { openEmbeddedRows, openPostgresRows } from "../../src/store/moving/row-session.ts";
 import { loadSchema } from "../../src/store/schema/schema.ts";
 import { TurnReads } from "../../src/store/turns/turn-reads.ts";
 import { TurnWrites } from "../../src/store/turns/turn-writes.ts";
@@ -282,6 +283,21 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
         .filter((name) => name !== "passage_vectors")
         .toSorted(),
     );
+  });
+
+  test("read a few MiB at a time, also if large rows follow many small ones", async () => {
+    const { url, query } = await create("large");
+    const id = randomUUID();
+    await query(
+      `insert into attachments (id, digest, text_digest, media_type, size_bytes) values ('${id}', '', '', 'image/png', 1)`,
+      `insert into attachment_pieces select '${id}', n, case when n > 500 then decode(repeat('00', 262143), 'hex') else '' end
+         from generate_series(1, 540) n`,
+    );
+    const session = await openPostgresRows({ url, authorities: undefined, poolSize: 1 }, tables);
+    const { parts } = await exportRows(session, undefined);
+    const lengths = await Array.fromAsync(parts, ({ text }) => text.length);
+    await session.close();
+    assert.ok(Math.max(...lengths) < 6_000_000, String(Math.max(...lengths)));
   });
 
   test("refuse an export while writes wait in the journal, for which a backup waits, and keep a file that exists", async () => {

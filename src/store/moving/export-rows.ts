@@ -10,10 +10,13 @@ import { movedTables, type MovedTable } from "./moved-tables.ts";
 import { readSchemaVersion, type RowSession } from "./row-session.ts";
 import { listColumns, toName } from "./table-columns.ts";
 
-/** How many bytes a page of rows has, about, and the most rows. */
+/**
+ * How many bytes a page of rows has, about, and the most rows: the rows after many small ones may all be as
+ * large as a reply can be.
+ */
 const pageBytes = 2 * mebibyte;
-const maxPageRows = 2_000;
-const firstPageRows = 16;
+const defaultMaxPageRows = 64;
+const firstPageRows = 8;
 
 /** The snapshot of an export. It fails if row level security would hide rows. */
 const snapshotSql = [
@@ -91,7 +94,7 @@ async function* readParts(
   yield { text: toHeaderLine(header), table: undefined, rows: 0 };
   for (const table of movedTables) {
     const columns = header.tables[table.name]?.columns ?? [];
-    for await (const rows of readPages(session, toSelect(table, columns)))
+    for await (const rows of readPages(session, table, columns))
       yield {
         text: rows.map((row) => toRowLine(table.name, row)).join(""),
         table: table.name,
@@ -118,9 +121,14 @@ function toSelect(
   return `select translate(to_json(r)::text, E'\\r\\n', '  ') as row from (select ${list.join(", ")} from ${from ?? `public.${name} t`}) r`;
 }
 
-/** Reads the rows of a query, a few MiB at a time, whatever the size of a row. */
-async function* readPages(session: RowSession, select: string): AsyncGenerator<readonly string[]> {
-  await session.query(`declare moved no scroll cursor for ${select}`);
+/** Reads the rows of a table, a few MiB at a time. */
+async function* readPages(
+  session: RowSession,
+  table: MovedTable,
+  columns: ExportHeader["tables"][string]["columns"],
+): AsyncGenerator<readonly string[]> {
+  const { maxPageRows = defaultMaxPageRows } = table;
+  await session.query(`declare moved no scroll cursor for ${toSelect(table, columns)}`);
   for (let limit = firstPageRows; ;) {
     const rows = Rows.parse(await session.query(`fetch ${limit} from moved`)).map(({ row }) => row);
     if (rows.length === 0) break;

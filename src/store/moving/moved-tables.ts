@@ -8,6 +8,8 @@ export interface MovedTable {
   readonly key: readonly string[];
   /** Expressions that are exported in place of columns. */
   readonly replaced?: Readonly<Record<string, string>>;
+  /** How many rows may be read at once, if a row is large. */
+  readonly maxPageRows?: number;
   /** The rows, called `t`, in another order than the table's. */
   readonly from?: string;
 }
@@ -33,7 +35,7 @@ export const movedTables: readonly MovedTable[] = [
   { name: "conversations", ...byId },
   { name: "messages", ...byId, from: messageOrder },
   { name: "attachments", ...byId },
-  { name: "attachment_pieces", key: ["attachment_id", "number"] },
+  { name: "attachment_pieces", key: ["attachment_id", "number"], maxPageRows: 8 },
   { name: "message_attachments", key: ["message_id", "attachment_id"] },
   { name: "context_summaries", key: ["message_id"] },
   { name: "turns", ...byId },
