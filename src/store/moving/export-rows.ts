@@ -1,5 +1,6 @@
 /** Reads all rows of a database, as the lines of an export, in one snapshot. */
 import { z } from "zod";
+import { toAppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { pieceBytes } from "../attachments/attachment-rows.ts";
 import type { Bucket } from "../attachments/bucket.ts";
@@ -155,7 +156,7 @@ async function* readObject(
   });
   let number = 0;
   let rest = Buffer.alloc(0);
-  for await (const chunk of bucket.read(path, 0, sizeBytes)) {
+  for await (const chunk of readBytes(bucket, path, sizeBytes)) {
     rest = Buffer.concat([rest, chunk]);
     for (; rest.length > pieceBytes; rest = rest.subarray(pieceBytes), number += 1)
       yield part(number, rest.subarray(0, pieceBytes));
@@ -163,6 +164,19 @@ async function* readObject(
   if (number * pieceBytes + rest.length !== sizeBytes)
     throw new MoveProblem(`The object ${path} in the bucket is not ${sizeBytes} bytes long.`);
   yield part(number, rest);
+}
+
+/** @throws MoveProblem if the object is not there; AppError `store_unavailable`. */
+async function* readBytes(bucket: Bucket, path: string, sizeBytes: number): AsyncGenerator<Buffer> {
+  try {
+    yield* bucket.read(path, 0, sizeBytes);
+  } catch (error) {
+    const { code, message } = toAppError(error);
+    if (code !== "store_refused") throw error;
+    throw new MoveProblem(
+      `The object ${path} cannot be read (${message}): if its chat was deleted meanwhile, run this again; else see SUPABASE_BUCKET and its key.`,
+    );
+  }
 }
 
 function countPieces(objects: readonly StoredObject[]): number {

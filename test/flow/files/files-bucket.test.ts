@@ -81,7 +81,7 @@ describe("a bucket", { timeout: 120_000 }, () => {
     const bucket = new Bucket({ url: storage.url, key, name: "files" }, systemClock);
     const { header, parts } = await exportRows(session, bucket);
     const text = (await Array.fromAsync(parts, (part) => part.text)).join("");
-    await Promise.all([session.close(), bucket.close()]);
+    await session.close();
     const lines = text.split("\n").filter((line) => line.includes('"attachment_pieces","row"'));
     assert.equal(lines.length, header.tables["attachment_pieces"]?.rows);
     const data = lines.map((line) => /"data":"\\\\x([0-9a-f]*)"/.exec(line)?.[1] ?? assert.fail(line));
@@ -90,6 +90,16 @@ describe("a bucket", { timeout: 120_000 }, () => {
     const another = await open();
     await assert.rejects(exportRows(another, undefined), /attachments are in a bucket: set SUPABASE_BUCKET/);
     await another.close();
+
+    const [path, object] = Array.from(storage.objects).at(-1) ?? assert.fail();
+    storage.objects.delete(path);
+    const last = await open();
+    await assert.rejects(
+      Array.fromAsync((await exportRows(last, bucket)).parts),
+      new RegExp(`^MoveProblem: The object ${path} cannot be read \\(.* 400 .*\\): if its chat was deleted`),
+    );
+    storage.objects.set(path, object);
+    await Promise.all([last.close(), bucket.close()]);
   });
 
   test("loses an object with the last message that holds it", async () => {
