@@ -257,12 +257,20 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     await run(["export", "running.ndjson"], variables);
     assert.equal((await query("select status from turns"))[0]?.["status"], "running");
     const target = await create("ended");
+    // A server with this DATA_DIR has gone on meanwhile.
+    const live = await openDatabase(target.variables, systemClock);
+    const going = makeTurn(["u: Ho"], { userId });
+    await beginTurn(new TurnWrites(live, systemClock, owner), going);
+    await live.close();
     const said = await run(["import", "running.ndjson"], target.variables);
     assert.match(said, /^Turns that were running, now interrupted: 1$/m);
     const [row] = await target.query(
       "select t.status, m.content from turns t join messages m on m.id = t.message_id",
     );
     assert.deepEqual(row, { status: "interrupted", content: "Half an ans" });
+    assert.deepEqual(await target.query(`select status from turns where id = '${going.turnId}'`), [
+      { status: "running" },
+    ]);
     const empty = { DATABASE_URL: await server.createDatabase("empty") };
     for (const command of ["export", "import"])
       assert.match(

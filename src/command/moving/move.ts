@@ -157,8 +157,8 @@ async function readImport(
     ({ table, done, total }) => terminal.show(`importing ${table}`, done / Math.max(1, total)),
     signal,
   );
-  const tables = await rows.run(toLines(source));
-  const ended = await endRunning(session, rows.runningOwners, systemClock);
+  const { header, tables } = await rows.run(toLines(source));
+  const ended = await endRunning(session, header, systemClock);
   for (const { name, rows: count, added } of tables)
     if (count > 0)
       await terminal.tell(`${name}: ${toCount(count)}${added === count ? "" : `, ${added} of them new`}`);

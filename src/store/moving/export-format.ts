@@ -14,6 +14,8 @@ const formatVersion = 1;
 
 const Kind = z.object({ format: z.literal(format), version: z.number(), schema: z.number() });
 const Header = Kind.extend({
+  /** By the database's clock, after all rows of the export. */
+  exportedAt: z.string(),
   /** The processes that ran turns which had not ended. */
   runningOwners: z.array(z.string()),
   tables: z.record(

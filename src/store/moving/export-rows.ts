@@ -30,6 +30,7 @@ const snapshotSql = [
 ];
 
 const Rows = z.array(z.object({ row: z.string() }));
+const Time = z.tuple([z.object({ time: z.string() })]);
 const Owners = z.array(z.object({ owner: z.string() }));
 const Count = z.tuple([z.object({ count: z.number() })]);
 const Objects = z.array(z.object({ id: z.string(), object_path: z.string(), size_bytes: z.number() }));
@@ -82,7 +83,8 @@ export async function exportRows(session: RowSession, bucket: Bucket | undefined
     tables[name] = { rows: count + more, columns: await listColumns(session, name) };
   }
   const runningOwners = Owners.parse(owners).map(({ owner }) => owner);
-  const header = { schema: version, exportedAt: new Date().toISOString(), runningOwners, tables };
+  const [{ time: exportedAt }] = Time.parse(await session.query("select clock_timestamp()::text as time"));
+  const header = { schema: version, exportedAt, runningOwners, tables };
   return { header, parts: readParts(session, header, objects, bucket) };
 }
 

@@ -45,6 +45,12 @@ export interface ImportedTable {
   readonly added: number;
 }
 
+/** An import that is complete. */
+interface Imported {
+  readonly header: ExportHeader;
+  readonly tables: readonly ImportedTable[];
+}
+
 /** A table that is written. */
 interface Target {
   readonly table: MovedTable;
@@ -80,11 +86,11 @@ export class RowImport {
   }
 
   /**
-   * Writes all lines; resolves with the tables, each with as many rows as its export.
+   * Writes all lines; resolves with their description and the tables, each with as many rows as its export.
    * @throws MoveProblem if the file or the database is not fit for it; the signal's reason once aborted. The
    * batches before are complete.
    */
-  async run(lines: AsyncIterable<string>): Promise<readonly ImportedTable[]> {
+  async run(lines: AsyncIterable<string>): Promise<Imported> {
     for await (const line of lines) {
       if (this.#header === undefined) {
         this.#header = parseHeader(line);
@@ -99,12 +105,7 @@ export class RowImport {
     }));
     for (const table of tables) await this.#compare(table, header);
     await this.#enterWords();
-    return tables;
-  }
-
-  /** The processes whose turns had not ended in the export. */
-  get runningOwners(): readonly string[] {
-    return this.#header?.runningOwners ?? [];
+    return { header, tables };
   }
 
   async #checkSchema(): Promise<void> {
