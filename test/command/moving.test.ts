@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Client } from "pg";
@@ -11,6 +11,7 @@ import { z } from "zod";
 import { systemClock } from "../../src/base/clock.ts";
 import { service } from "../../src/store/database/database.ts";
 import { Journal } from "../../src/store/journal/journal.ts";
+import { LinesDigest } from "../../src/store/moving/export-format.ts";
 import { exportRows } from "../../src/store/moving/export-rows.ts";
 import { movedTables } from "../../src/store/moving/moved-tables.ts";
 import { openEmbeddedRows, openPostgresRows } from "../../src/store/moving/row-session.ts";
@@ -37,6 +38,13 @@ const tables = { conversations: "conversations", messages: "messages", turns: "t
 const main = `"${process.execPath}" "${join(import.meta.dirname, "../../src/main.ts")}"`;
 const Rows = z.array(z.record(z.string(), z.unknown()));
 const Listed = z.object({ conversations: z.array(z.object({ id: z.string() })) });
+/** Returns lines with their last one, as an export ends. */
+function withDigest(lines: string): string {
+  const digest = new LinesDigest();
+  digest.add(lines);
+  return lines + digest.toEndLine();
+}
+
 describe("foreword export, import and backup", { timeout: 240_000 }, () => {
   const model = useModel();
   const tools = useTools("suite");
@@ -193,26 +201,40 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     await app.close();
   }
 
-  test("go on after an interruption, and name the rows that a file lacks", async () => {
+  test("go on after an interruption, and tell a file that was cut off or changed", async () => {
     const text = await readFile(join(folder.path, "all.ndjson"), "utf8");
-    const lines = text.split("\n");
+    const lines = text.trimEnd().split("\n");
     const { variables, query } = await create("resumed");
-    await writeFile(join(folder.path, "cut.ndjson"), text.slice(0, text.indexOf('{"table":"turns"') + 40));
-    assert.match(await run(["import", "cut.ndjson"], variables, 1), /ends in the middle of a row/);
+    const importText = async (content: string | Buffer, code: number, to = variables): Promise<string> => {
+      await writeFile(join(folder.path, "other.ndjson"), content);
+      return await run(["import", "other.ndjson"], to, code);
+    };
+    const half = text.slice(0, text.indexOf('{"table":"turns"') + 40);
+    assert.match(await importText(half, 1), /ends in the middle of a row/);
+    assert.match(
+      await importText(gzipSync(half).subarray(0, -9), 1),
+      /other\.ndjson was cut off, or is damaged/,
+    );
     const counts = await query(
       "select (select count(*)::int from messages) as messages, (select count(*)::int from turns) as turns",
     );
     assert.deepEqual(counts, [
       { messages: expected.find(({ name }) => name === "messages")?.count, turns: 0 },
     ]);
-    await writeFile(join(folder.path, "short.ndjson"), lines.slice(0, -2).join("\n"));
+    assert.match(await importText(lines.slice(0, -2).join("\n"), 1), /lacks its last line: it was cut off/);
+    assert.match(await importText(text + text, 1), /goes on after its last line/);
     assert.match(
-      await run(["import", "short.ndjson"], variables, 1),
-      /The file has 0 of the 1 rows of deleted_turns: it was cut off/,
+      await importText(withDigest(`${lines.slice(0, -2).join("\n")}\n`), 1),
+      /The file has 0 of the 1 rows of deleted_turns: export again/,
     );
-    const whole = await run(["import", "all.ndjson"], variables);
-    assert.match(whole, /^messages: \d+ rows, 0 of them new$/m);
+    assert.match(await importText(text, 0), /^messages: \d+ rows, 0 of them new$/m);
     assert.deepEqual(await hashRows(query), expected);
+
+    const changed = await create("changed");
+    assert.match(
+      await importText(text.replace('"title":"Old"', '"title":"Odd"'), 1, changed.variables),
+      /changed since it was exported, or is damaged: .* empty database: rows of this one are wrong\.\n$/,
+    );
   });
 
   test("stop at Ctrl-C: an export leaves no file, and an import goes on when it is run again", async () => {
@@ -373,8 +395,10 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
 
     // Without the import's own change: the end of the turns that were running.
     const made = gunzipSync(await readFile(join(folder.path, "b.ndjson.gz"))).toString();
-    const rows = made.replace(/"runningOwners":\[[^\]]+\]/, '"runningOwners":[]');
-    await writeFile(join(folder.path, "exact.ndjson"), rows);
+    const rows = made
+      .slice(0, made.lastIndexOf("\n", made.length - 2) + 1)
+      .replace(/"runningOwners":\[[^\]]+\]/, '"runningOwners":[]');
+    await writeFile(join(folder.path, "exact.ndjson"), withDigest(rows));
     const copy = await create("exact");
     await run(["import", "exact.ndjson"], copy.variables);
     const moment = await findMoment((...statements) => source.sql(...statements), copy.query);

@@ -5,7 +5,7 @@ import { mebibyte } from "../../base/sizes.ts";
 import { pieceBytes } from "../attachments/attachment-rows.ts";
 import type { Bucket } from "../attachments/bucket.ts";
 import { chooseVersion } from "../schema/schema-version.ts";
-import { toHeaderLine, toRowLine, type ExportHeader } from "./export-format.ts";
+import { LinesDigest, toHeaderLine, toRowLine, type ExportHeader } from "./export-format.ts";
 import { MoveProblem } from "./move-problem.ts";
 import { movedTables, type MovedTable } from "./moved-tables.ts";
 import { readSchemaVersion, type RowSession } from "./row-session.ts";
@@ -39,7 +39,7 @@ type StoredObject = z.output<typeof Objects>[number];
 /** A part of an export: whole lines. */
 export interface ExportedPart {
   readonly text: string;
-  /** The table of its rows; `undefined` for the first line. */
+  /** The table of its rows; `undefined` for the first and the last line. */
   readonly table: string | undefined;
   readonly rows: number;
 }
@@ -85,7 +85,16 @@ export async function exportRows(session: RowSession, bucket: Bucket | undefined
   const runningOwners = Owners.parse(owners).map(({ owner }) => owner);
   const [{ time: exportedAt }] = Time.parse(await session.query("select clock_timestamp()::text as time"));
   const header = { schema: version, exportedAt, runningOwners, tables };
-  return { header, parts: readParts(session, header, objects, bucket) };
+  return { header, parts: withEndLine(readParts(session, header, objects, bucket)) };
+}
+
+async function* withEndLine(parts: AsyncIterable<ExportedPart>): AsyncGenerator<ExportedPart> {
+  const digest = new LinesDigest();
+  for await (const part of parts) {
+    digest.add(part.text);
+    yield part;
+  }
+  yield { text: digest.toEndLine(), table: undefined, rows: 0 };
 }
 
 async function* readParts(

@@ -6,7 +6,14 @@ import { toAppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { schemaVersion } from "../database/database.ts";
 import { migrateAdvice } from "../schema/schema-version.ts";
-import { parseHeader, parseRowLine, type ExportHeader } from "./export-format.ts";
+import {
+  checkEnd,
+  isEndLine,
+  LinesDigest,
+  parseHeader,
+  parseRowLine,
+  type ExportHeader,
+} from "./export-format.ts";
 import { movedTables, type MovedTable } from "./moved-tables.ts";
 import { readSchemaVersion, type RowSession } from "./row-session.ts";
 
@@ -91,7 +98,16 @@ export class RowImport {
    * batches before are complete.
    */
   async run(lines: AsyncIterable<string>): Promise<Imported> {
+    const digest = new LinesDigest();
+    let end: string | undefined;
     for await (const line of lines) {
+      if (end !== undefined)
+        throw new MoveProblem("The file goes on after its last line: import each export from its own file.");
+      if (isEndLine(line)) {
+        end = line;
+        continue;
+      }
+      digest.add(`${line}\n`);
       if (this.#header === undefined) {
         this.#header = parseHeader(line);
         await this.#checkSchema();
@@ -99,6 +115,7 @@ export class RowImport {
     }
     const header = this.#header ?? parseHeader(undefined);
     await this.#flush(header);
+    checkEnd(end, digest);
     const tables = movedTables.map(({ name }) => ({
       name,
       ...(this.#counts.get(name) ?? { rows: 0, added: 0 }),
@@ -215,7 +232,7 @@ export class RowImport {
     const expected = header.tables[name]?.rows ?? 0;
     if (rows !== expected)
       throw new MoveProblem(
-        `The file has ${rows} of the ${expected} rows of ${name}: it was cut off. Export again; an import of the new file goes on from here.`,
+        `The file has ${rows} of the ${expected} rows of ${name}: export again; an import of the new file goes on from here.`,
       );
     const sql = `select count(*)::float8 as count from public.${name}`;
     const [{ count }] = Count.parse(await this.#session.query(sql));

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { schemaVersion } from "../../../src/store/database/database.ts";
 import {
+  checkEnd,
+  isEndLine,
+  LinesDigest,
   parseHeader,
   parseRowLine,
   toHeaderLine,
@@ -44,6 +47,28 @@ describe("the lines of an export", () => {
     for (const line of [undefined, "", "null", '{"format":"other"}', "id,title"])
       assert.throws(() => parseHeader(line), /This is no file of `foreword export`\./);
     assert.throws(() => parseHeader(toHeaderLine(header).replace('"tables":{}', '"tables":1')), /is damaged/);
+  });
+
+  test("end with the digest of all others", () => {
+    const lines = toHeaderLine(header) + toRowLine("messages", "{}");
+    const toDigest = (text: string): LinesDigest => {
+      const digest = new LinesDigest();
+      for (const character of text) digest.add(character);
+      return digest;
+    };
+    const end = toDigest(lines).toEndLine().trimEnd();
+    assert.ok(isEndLine(end) && !isEndLine(`${end} `) && !isEndLine(toRowLine("messages", "{}").trimEnd()));
+    checkEnd(end, toDigest(lines));
+    assert.throws(() => checkEnd(end, toDigest(lines.replace("2026", "2025"))), /has been changed/);
+    assert.throws(() => checkEnd(undefined, toDigest(lines)), /lacks its last line/);
+  });
+
+  test("are not endless: a line that no row can fill is refused", async () => {
+    const text = "x".repeat(2 ** 20);
+    async function* read(): AsyncGenerator<string> {
+      for (let part = 0; part < 300; part += 1) yield text;
+    }
+    await assert.rejects(Array.fromAsync(toLines(read())), /This is no file of `foreword export`/);
   });
 
   test("of a newer build are refused, with the versions that this one reads", () => {
