@@ -1,5 +1,5 @@
 /** Scenario: from the start command to the first served turn, on existing data; and the installed size. */
-import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -19,14 +19,16 @@ const { root } = ownCheckout;
 const mostSeconds = 0.5;
 const mostMib = 120;
 
-const Lock = z.object({
-  packages: z.record(z.string(), z.object({ dev: z.boolean().optional(), link: z.boolean().optional() })),
-});
+const Flag = z.boolean().default(false);
+const Package = z.object({ dev: Flag, devOptional: Flag, optional: Flag, link: Flag });
+const Lock = z.object({ packages: z.record(z.string(), Package) });
+/** Files that the image leaves out of its packages: of debuggers and compilers. */
+const unneeded = /\.map$|\.d\.[cm]?ts$/u;
 
 /** Returns the size of `folder` in bytes, without packages in it. */
 function readSize(folder: string): number {
   return readdirSync(folder, { withFileTypes: true })
-    .filter(({ name }) => name !== "node_modules")
+    .filter(({ name }) => name !== "node_modules" && !unneeded.test(name))
     .map((entry) => {
       const path = join(folder, entry.name);
       return entry.isDirectory() ? readSize(path) : lstatSync(path).size;
@@ -34,16 +36,13 @@ function readSize(folder: string): number {
     .reduce((sum, size) => sum + size, 0);
 }
 
-/**
- * Returns the size of a production install in bytes: packages needed at run time, and Foreword's own files.
- */
+/** Returns the size of what the `Dockerfile` installs in bytes: packages, and Foreword's own files. */
 function readInstallSize(): number {
   const { packages } = Lock.parse(JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")));
   const needed = Object.entries(packages)
-    // A link is a package of this repository. Packages for other platforms are in the list, but not
-    // installed.
-    .filter(([path, { dev, link }]) => path.startsWith("node_modules/") && dev !== true && link !== true)
-    .filter(([path]) => existsSync(join(root, path)))
+    // A link is a package of this repository.
+    .filter(([path, { link }]) => path.startsWith("node_modules/") && !link)
+    .filter(([, { dev, devOptional, optional }]) => !dev && !devOptional && !optional)
     .map(([path]) => path);
   return [...needed, "src", "docs"].reduce((sum, path) => sum + readSize(join(root, path)), 0);
 }
