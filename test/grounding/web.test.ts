@@ -15,8 +15,8 @@ const { signal } = new AbortController();
 describe("a search engine", () => {
   const web = useWeb();
 
-  async function ask(engine: SearchEngineName, path = ""): Promise<readonly SearchResult[]> {
-    const baseUrl = new URL(web.url + path);
+  async function ask(engine: SearchEngineName, path = "", user = ""): Promise<readonly SearchResult[]> {
+    const baseUrl = new URL(path, web.url.replace("://", `://${user}`));
     return await askEngine("high tide", { engine, baseUrl, apiKey: "key-1", allowedHosts: [] }, signal);
   }
 
@@ -43,6 +43,18 @@ describe("a search engine", () => {
       `${search?.method} ${search?.url.pathname}${search?.url.search}`,
       "GET /searx/search?q=high+tide&format=json",
     );
+  });
+
+  test("is asked with the user and password in its address, unless it has a key for that header", async () => {
+    web.find();
+    await ask("searxng", "", "user:p%40ss@");
+    await ask("tavily", "", "user:p%40ss@");
+    assert.deepEqual(
+      web.searches.map(({ headers }) => headers.authorization),
+      [`Basic ${btoa("user:p@ss")}`, "Bearer key-1"],
+    );
+    web.engine = () => [401, {}];
+    await fails("searxng", /status 401: .*SEARCH_BASE_URL/);
   });
 
   test("Brave is asked with its token, and its extra snippets count", async () => {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { parseJson } from "../../base/json.ts";
+import { takeCredentials } from "../credentials.ts";
 import { readResponseText } from "../response-text.ts";
 import type { EmbeddingSettings } from "./settings.ts";
 
@@ -140,19 +141,9 @@ export class EmbeddingServer {
 
   async #request(input: readonly string[], signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { baseUrl, apiKey, model, dimensions } = this.#settings;
-    const url = new URL(baseUrl);
-    const password = [url.username, url.password].map((part) => decodeURIComponent(part)).join(":");
-    Object.assign(url, {
-      username: "",
-      password: "",
-      pathname: `${url.pathname.replace(/\/+$/, "")}/embeddings`,
-    });
-    const authorization =
-      apiKey !== undefined
-        ? `Bearer ${apiKey}`
-        : password === ":"
-          ? undefined
-          : `Basic ${Buffer.from(password).toString("base64")}`;
+    const { url, authorization: basic } = takeCredentials(baseUrl);
+    url.pathname = `${url.pathname.replace(/\/+$/, "")}/embeddings`;
+    const authorization = apiKey === undefined ? basic : `Bearer ${apiKey}`;
     // Without `encoding_format`, which some servers refuse and others ignore.
     return await request(url, {
       method: "POST",

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { parseJson } from "../../base/json.ts";
 import { mebibyte } from "../../base/sizes.ts";
+import { takeCredentials } from "../credentials.ts";
 import { readResponseText } from "../response-text.ts";
 import { decodeHtmlText } from "./html-entities.ts";
 import type { SearchEngineName, WebSearchSettings } from "./settings.ts";
@@ -125,8 +126,9 @@ export async function askEngine(
 ): Promise<readonly SearchResult[]> {
   const { engine } = settings;
   const protocol = protocols[engine];
-  const { url, ...options } = protocol.toRequest(query, settings);
-  const headers = { accept: "application/json", ...options.headers };
+  const { url: baseUrl, ...credentials } = takeCredentials(settings.baseUrl);
+  const { url, ...options } = protocol.toRequest(query, { ...settings, baseUrl });
+  const headers = { accept: "application/json", ...credentials, ...options.headers };
   const response = await request(url, { ...options, headers, signal }).catch((cause: unknown) => {
     throw toFailure(engine, cause instanceof Error ? cause.message : "no response", { cause });
   });
@@ -157,6 +159,8 @@ const addressAdvice = "check SEARCH_BASE_URL: it must be the engine's address, w
 function toAdvice(engine: SearchEngineName, status: number): string | undefined {
   if (engine === "searxng" && status === 403)
     return "allow JSON in its settings.yml (search: formats: [html, json]), and turn off its limiter";
+  if (engine === "searxng" && status === 401)
+    return "a proxy asks for a user and password: write them into SEARCH_BASE_URL";
   // Brave refuses an unknown key with 422.
   if (status === 401 || status === 403 || (engine === "brave" && status === 422))
     return "check SEARCH_API_KEY";
