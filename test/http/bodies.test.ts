@@ -269,4 +269,36 @@ describe("large bodies", { timeout: 120_000 }, () => {
       await app.close();
     }
   });
+
+  test("get the responses that small ones get: the same values, errors and fields", async () => {
+    const app = await startApp({ DEMO_MODE: "true" });
+    const image = (data: string): string =>
+      `{"sender":"user","images":[{"inlineData":{"mimeType":"image/png","data":"${data}"}}]}`;
+    const refused: Readonly<Record<string, string>> = {
+      invalid_request: '{"messages":[{"sender":"user","text":"Hi"},{"sender":"user","text":7}]}',
+      "invalid_request, of a file": `{"messages":[${image("AAAA")},${image("AAA\u0141")}]}`,
+      "invalid_request, of a file's type": `{"messages":[${image("AAAA")}]}`,
+      "invalid_request, of two": '{"messages":"Hi","userId":"bob"}',
+      invalid_json: '{"messages":[{"sender":"user","text":"Hi"}',
+      "invalid_json, of a string": '{"messages":[{"sender":"user","text":"Hi\n"}]}',
+      "invalid_json, of a key": '{"messages":[],"\\u005f_proto__":{}}',
+    };
+    try {
+      for (const [name, small] of Object.entries(refused)) {
+        const { requestId: _, ...problem } = JSON.parse((await app.post("/stream-chat", small)).body);
+        assert.equal(problem.code, name.split(",")[0]);
+        // A member that is ignored, beside strings of other sizes and places.
+        for (const size of [40_000, 70_000, 130_000]) {
+          const large = small.replace(
+            "{",
+            `{"padding":"${'\\"\\u00e9 é'.repeat(size)}","${"x".repeat(size)}" : "",`,
+          );
+          const { requestId: __, ...same } = JSON.parse((await app.post("/stream-chat", large)).body);
+          assert.deepEqual(same, problem, name);
+        }
+      }
+    } finally {
+      await app.close();
+    }
+  });
 });

@@ -8,6 +8,7 @@ import { mebibyte } from "../../base/sizes.ts";
 import { findIdentity } from "../authentication.ts";
 import { onceResponded, requestBody } from "./response.ts";
 import { BodyShare, ByteBudget } from "./byte-budget.ts";
+import { ReceivedBody } from "./received-body.ts";
 
 /** The largest small body, in bytes. Small bodies never wait for large ones, for memory or for the parser. */
 const maxSmallBytes = 64 * 1024;
@@ -94,13 +95,13 @@ class Bodies {
     checkType(request);
     const { raw } = request;
     const share = this.#openShare(request);
-    const chunks = await this.#receive(request, share);
-    if (request.routeOptions.config.body === "bytes") return Buffer.concat(chunks);
-    const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0);
+    const body = await this.#receive(request, share);
+    if (request.routeOptions.config.body === "bytes") return body.toBytes();
+    const { sizeBytes } = body;
     if (sizeBytes === 0 && request.routeOptions.config.body === "optional") return undefined;
     if (sizeBytes === 0)
       throw new AppError("invalid_json", "the body is empty", { detail: "The body is empty." });
-    if (sizeBytes <= maxSmallBytes) return this.#parse(request, chunks);
+    if (sizeBytes <= maxSmallBytes) return this.#parse(request, body);
     const { promise, resolve } = Promise.withResolvers<void>();
     const before = this.#parsed;
     this.#parsed = promise;
@@ -108,7 +109,7 @@ class Bodies {
     try {
       if (raw.socket.destroyed)
         throw new AppError("invalid_request", "the client left before its body was parsed");
-      return this.#parse(request, chunks);
+      return this.#parse(request, body);
     } finally {
       // By then the route has checked the body, and the event loop has run.
       setImmediate(resolve);
@@ -141,18 +142,17 @@ class Bodies {
     return share;
   }
 
-  async #receive({ raw, routeOptions }: FastifyRequest, share: BodyShare): Promise<readonly Buffer[]> {
+  async #receive({ raw, routeOptions }: FastifyRequest, share: BodyShare): Promise<ReceivedBody> {
     const limit = this.#toLimit(routeOptions.config);
     const declaredBytes = Number(raw.headers["content-length"] ?? 0);
     takeRoom(share, declaredBytes, limit);
-    const { promise, resolve, reject } = Promise.withResolvers<readonly Buffer[]>();
-    const chunks: Buffer[] = [];
-    let sizeBytes = 0;
+    const { promise, resolve, reject } = Promise.withResolvers<ReceivedBody>();
+    const body = new ReceivedBody(routeOptions.config.body === "bytes" ? limit.maxBytes : maxSmallBytes);
     const take = (chunk: Buffer): void => {
-      sizeBytes += chunk.length;
+      const sizeBytes = body.sizeBytes + chunk.length;
       try {
         if (sizeBytes > declaredBytes) takeRoom(share, sizeBytes, limit);
-        chunks.push(chunk);
+        body.push(chunk);
       } catch (error) {
         stop();
         reject(error);
@@ -160,7 +160,7 @@ class Bodies {
     };
     const end = (): void => {
       stop();
-      resolve(chunks);
+      resolve(body);
     };
     const leave = (): void => {
       stop();
@@ -180,14 +180,15 @@ class Bodies {
     return { maxBytes: maxBodyBytes, code: "body_too_large", advice };
   }
 
-  #parse(request: FastifyRequest, chunks: readonly Buffer[]): unknown {
-    const text = (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString() ?? "";
-    let outcome: { readonly error: Error | null; readonly value: unknown } | undefined;
-    void this.#parseJson(request, text, (error: Error | null, value?: unknown) => {
-      outcome = { error, value };
+  #parse(request: FastifyRequest, body: ReceivedBody): unknown {
+    return body.toValue((text) => {
+      let outcome: { readonly error: Error | null; readonly value: unknown } | undefined;
+      void this.#parseJson(request, text, (error: Error | null, value?: unknown) => {
+        outcome = { error, value };
+      });
+      if (outcome?.error) throw outcome.error;
+      return outcome?.value;
     });
-    if (outcome?.error) throw outcome.error;
-    return outcome?.value;
   }
 }
 
