@@ -125,8 +125,14 @@ export const busCarriers = ["postgres", "redis"] as const;
 /** One of {@link busCarriers}. */
 export type BusCarrier = (typeof busCarriers)[number];
 
+/** A turn on the bus, by its id and its start: clients may choose the id of a deleted turn again. */
+export interface BusTurn {
+  readonly turnId: string;
+  readonly startedAt: Date;
+}
+
 /** A piece of a turn's text and items, as the bus carries it. */
-export interface LivePiece extends Piece {
+export interface LivePiece extends Piece, BusTurn {
   /** The last item before those of this piece; `undefined` if there is none. */
   readonly afterItem?: Place | undefined;
 }
@@ -139,9 +145,9 @@ export interface LiveTexts {
    * Calls `take` with a turn's pieces after a place, in their order; returns a function that ends that. Some
    * may be missing, and the first may begin before the place. The last call for a turn counts.
    */
-  follow(turnId: string, after: Place, take: (piece: LivePiece) => void): () => void;
+  follow(turn: BusTurn, after: Place, take: (piece: LivePiece) => void): () => void;
   /** Removes a turn's pieces soon: it is over, and its rows have all of them. */
-  end(turnId: string): void;
+  end(turn: BusTurn): void;
 }
 
 /**

@@ -43,6 +43,7 @@ export class RemoteTurn implements FollowedTurn {
   readonly extendsReply: Message | undefined;
   readonly request: JsonObject | undefined;
   log = new TurnLog();
+  readonly #startedAt: Date;
   readonly #options: FollowingOptions;
   readonly #followed: Map<string, RemoteTurn>;
   readonly #reader = new BodyReader();
@@ -76,6 +77,7 @@ export class RemoteTurn implements FollowedTurn {
     this.extendsReply = stored.extendsReply;
     this.request = stored.request;
     const { conversationId, model, startedAt } = stored;
+    this.#startedAt = startedAt;
     this.log.append({ type: "turn-start", turnId: id, conversationId, model, startedAt });
     this.#take(stored);
   }
@@ -196,7 +198,8 @@ export class RemoteTurn implements FollowedTurn {
     if (this.log.last !== undefined || this.#followed.get(this.id) !== this) return;
     const { position } = this.log;
     const ordinal = this.#lastItem?.position === position ? this.#lastItem.ordinal : 0;
-    this.#leaveBus = texts.follow(this.id, { position, ordinal }, (piece) => this.#takePiece(piece));
+    const turn = { turnId: this.id, startedAt: this.#startedAt };
+    this.#leaveBus = texts.follow(turn, { position, ordinal }, (piece) => this.#takePiece(piece));
   }
 
   /** Adds a piece from the bus. One after a gap is left for later: the rows fill the gap. */

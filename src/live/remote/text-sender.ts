@@ -61,13 +61,15 @@ export class TextSender {
 
   /** Sends no more of a turn that is over, or waits. @param isStored whether its rows tell so. */
   settle(turnId: string, isStored: boolean): void {
-    if (this.#forget(turnId) && isStored) this.#options.texts.end(turnId);
+    const sent = this.#sent.get(turnId);
+    if (sent === undefined) return;
+    this.#forget(sent);
+    if (isStored) this.#options.texts.end({ turnId, startedAt: sent.turn.run.startedAt });
   }
 
-  /** Returns whether text of the turn was sent. */
-  #forget(turnId: string): boolean {
-    this.#sent.get(turnId)?.unfollow();
-    return this.#sent.delete(turnId);
+  #forget({ turn, unfollow }: SentTurn): void {
+    unfollow();
+    this.#sent.delete(turn.id);
   }
 
   #sendSoon(): void {
@@ -87,7 +89,7 @@ export class TextSender {
   async #send(): Promise<void> {
     const { bus, texts, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    for (const [id, { untilMs }] of this.#sent) if (untilMs < nowMs) this.#forget(id);
+    for (const sent of this.#sent.values()) if (sent.untilMs < nowMs) this.#forget(sent);
     const news = Array.from(this.#sent.values()).filter(({ turn, position, item }) =>
       hasNews(turn, position, item),
     );
@@ -105,7 +107,10 @@ export class TextSender {
       const sent = this.#sent.get(id);
       return [sent?.position ?? 0, sent?.item];
     });
-    return pieces.map((piece) => ({ ...piece, afterItem: this.#sent.get(piece.turnId)?.item }));
+    return pieces.flatMap((piece) => {
+      const sent = this.#sent.get(piece.turnId);
+      return sent === undefined ? [] : { ...piece, startedAt: sent.turn.run.startedAt, afterItem: sent.item };
+    });
   }
 
   #take({ turnId, position, text, items }: LivePiece): void {

@@ -3,7 +3,7 @@
  * twice is there once, and a reader goes on from any place.
  */
 import { z } from "zod";
-import type { LivePiece } from "../../turn/records.ts";
+import type { BusTurn, LivePiece } from "../../turn/records.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import { parseItems } from "../turns/item-rows.ts";
 
@@ -17,8 +17,8 @@ const Fields = z.object({
 });
 
 /** Returns the key of a turn's stream. The braces keep all keys of a turn on one node of a cluster. */
-export function toLogKey(turnId: string): string {
-  return `fw:{${turnId}}:log`;
+export function toLogKey({ turnId, startedAt }: BusTurn): string {
+  return `fw:{${turnId}}:${startedAt.getTime()}`;
 }
 
 /** Returns the id of the entry that ends at a place. */
@@ -46,13 +46,14 @@ export function toEntry({
 }
 
 /** Returns the piece of an entry; `undefined` if it is none of ours. */
-export function parseEntry(turnId: string, list: readonly string[]): LivePiece | undefined {
+export function parseEntry({ turnId, startedAt }: BusTurn, list: readonly string[]): LivePiece | undefined {
   const { data } = Fields.safeParse(toFields(list));
   if (data === undefined) return undefined;
   try {
     const items: unknown = JSON.parse(data.items ?? "[]");
     return {
       turnId,
+      startedAt,
       position: Number(data.position),
       text: data.text,
       items: parseItems(z.array(z.unknown()).parse(items)),

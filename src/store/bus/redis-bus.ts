@@ -6,6 +6,7 @@ import { Repeating } from "../../base/repeating.ts";
 import {
   wakeUpKinds,
   type BusListener,
+  type BusTurn,
   type LiveBus,
   type LivePiece,
   type LiveTexts,
@@ -92,7 +93,7 @@ export class RedisBus implements LiveBus, LiveTexts {
     if (!this.#isWritable) return new Set();
     const results = await this.#write((pipeline) => {
       for (const piece of pieces) {
-        const key = toLogKey(piece.turnId);
+        const key = toLogKey(piece);
         const [id, ...fields] = toEntry(piece);
         pipeline.xadd(key, "MAXLEN", "~", maxEntries, id, ...fields);
         pipeline.expire(key, keepSeconds);
@@ -101,14 +102,14 @@ export class RedisBus implements LiveBus, LiveTexts {
     return new Set(pieces.filter((_, index) => results[2 * index] === undefined).map(({ turnId }) => turnId));
   }
 
-  follow(turnId: string, after: Place, take: (piece: LivePiece) => void): () => void {
-    const end = this.#reader.follow(turnId, after, take);
+  follow(turn: BusTurn, after: Place, take: (piece: LivePiece) => void): () => void {
+    const end = this.#reader.follow(turn, after, take);
     if (this.#isWritable) this.#sendSoon();
     return end;
   }
 
-  end(turnId: string): void {
-    if (this.#isWritable) void this.#write((pipeline) => pipeline.expire(toLogKey(turnId), keepEndedSeconds));
+  end(turn: BusTurn): void {
+    if (this.#isWritable) void this.#write((pipeline) => pipeline.expire(toLogKey(turn), keepEndedSeconds));
   }
 
   /** Sends what is left, and ends its connections. */

@@ -1,7 +1,7 @@
 /** Reads the streams of all followed turns, and the one of wake-ups, by one blocking connection. */
 import type { Redis } from "ioredis";
 import { pause, type Clock } from "../../base/clock.ts";
-import type { LivePiece } from "../../turn/records.ts";
+import type { BusTurn, LivePiece } from "../../turn/records.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import { parseEntry, toEntryId, toFields, toLogKey } from "./log-entry.ts";
 import { connectRedis, type RedisOptions } from "./redis-client.ts";
@@ -27,6 +27,7 @@ export interface StreamReaderOptions {
 
 /** A followed turn: the id of the last entry that was taken, and the function that takes the next. */
 interface Followed {
+  readonly turn: BusTurn;
   id: string;
   readonly take: (piece: LivePiece) => void;
 }
@@ -50,8 +51,9 @@ export class StreamReader {
   }
 
   /** Hands over a turn's pieces after a place, from the next read on; returns a function that ends that. */
-  follow(turnId: string, after: Place, take: (piece: LivePiece) => void): () => void {
-    const followed = { id: toEntryId(after), take };
+  follow(turn: BusTurn, after: Place, take: (piece: LivePiece) => void): () => void {
+    const { turnId } = turn;
+    const followed = { turn, id: toEntryId(after), take };
     this.#followed.set(turnId, followed);
     return () => {
       if (this.#followed.get(turnId) === followed) this.#followed.delete(turnId);
@@ -123,22 +125,22 @@ export class StreamReader {
 
   /** Waits for entries, and hands them over; resolves with the id of the last wake-up. */
   async #read(lastId: string): Promise<string> {
-    const turns = [...this.#followed].map(([turnId, followed]) => ({
-      turnId,
+    const turns = Array.from(this.#followed.values(), (followed) => ({
       followed,
-      key: toLogKey(turnId),
+      key: toLogKey(followed.turn),
     }));
     const keys = [wakeUpKey, ...turns.map(({ key }) => key)];
     const ids = [lastId, ...turns.map(({ followed }) => followed.id)];
     const bounds = ["COUNT", maxEntries, "BLOCK", blockMs] as const;
     const streams = (await this.#redis.xread(...bounds, "STREAMS", ...keys, ...ids)) ?? [];
     const entries = new Map(streams);
-    for (const { turnId, followed, key } of turns) {
+    for (const { followed, key } of turns) {
+      const { turn, take } = followed;
       for (const [id, fields] of entries.get(key) ?? []) {
-        if (this.#followed.get(turnId) !== followed) break;
+        if (this.#followed.get(turn.turnId) !== followed) break;
         followed.id = id;
-        const piece = parseEntry(turnId, fields);
-        if (piece !== undefined) followed.take(piece);
+        const piece = parseEntry(turn, fields);
+        if (piece !== undefined) take(piece);
       }
     }
     const wakeUps = entries.get(wakeUpKey) ?? [];

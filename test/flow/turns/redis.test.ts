@@ -4,6 +4,7 @@
  * the test moves it.
  */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -35,6 +36,8 @@ interface Followed extends BegunTurn {
 
 /** The first entry of a range of a stream. */
 const Entries = z.tuple([z.tuple([z.string(), z.array(z.string())])]);
+
+const Keys = z.array(z.string());
 
 /** How often the bus gets text, and how often running turns are saved. */
 const [gapMs, saveMs] = [10, 500];
@@ -128,6 +131,13 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         assert.deepEqual([turn.text + body, isComplete], [`- p\n---RESPONSE---\n${words}`, true]);
       }
 
+      /** Returns the key of a turn's stream. */
+      async function findLog({ turnId }: Followed): Promise<string> {
+        const [key = "", ...others] = Keys.parse(await redis.command("KEYS", `fw:{${turnId}}:*`));
+        assert.deepEqual(others, []);
+        return key;
+      }
+
       test("their text arrives before it is saved, and their end with it", async () => {
         const here = await start({ METRICS_PORT: "0" });
         const there = await start();
@@ -135,7 +145,8 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         await sayAtOnce([" Two.", " Three.", " Four."], turn, here);
         const saved = await database.sql(`select from turn_pieces where text like '%Four.%'`);
         assert.equal(saved.length, 0);
-        const readLifeMs = async () => Number(await redis.command("PTTL", `fw:{${turn.turnId}}:log`));
+        const log = await findLog(turn);
+        const readLifeMs = async () => Number(await redis.command("PTTL", log));
         const lifeMs = await readLifeMs();
         assert.ok(lifeMs > 500_000 && lifeMs <= 600_000, String(lifeMs));
         await finish(turn, "One. Two. Three. Four.", here);
@@ -144,8 +155,8 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
       });
 
       /** Adds the last entry of a turn's stream once more. */
-      async function repeatEntry({ turnId }: Followed): Promise<void> {
-        const log = `fw:{${turnId}}:log`;
+      async function repeatEntry(turn: Followed): Promise<void> {
+        const log = await findLog(turn);
         const [[id, fields]] = Entries.parse(await redis.command("XREVRANGE", log, "+", "-", "COUNT", "1"));
         await redis.command(
           "XADD",
@@ -174,6 +185,34 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         const said = ["- p", "plan-end", "One.", "Hm?", " Hm.", "Ha?", " Ha.", "Ho?", " Ho."];
         assert.deepEqual(texts, ["turn-start", ...said, "turn-end"]);
       });
+
+      test("one with the id of a deleted turn shows nothing of that one, whose text is still in Redis", async () => {
+        const [here, there] = await startPair();
+        const runId = randomUUID();
+        for (const words of [[" Two.", " Three."], [" Six."]]) {
+          const userId = randomUUID();
+          const { call, opening } = await openRun(here, userId, runId);
+          call.text("- p\n---RESPONSE---\nOne.");
+          const own = await opening;
+          await readUntil(own, "One.");
+          const begun = { turnId: String(own.headers["x-turn-id"]), userId, call, own };
+          const remote = await followTurn(there, begun);
+          const turn = { ...begun, remote, text: await readUntil(remote, "One.") };
+          for (const word of words) await say(word, turn, here);
+          await finish(turn, ["One.", ...words].join(""), here);
+          const path = `/conversations/${String(own.headers["x-conversation-id"])}?userId=${userId}`;
+          assert.equal((await here.app.get(path, {}, "DELETE")).status, 204);
+        }
+      });
+
+      /** Starts a run whose turn has the id `runId`. */
+      async function openRun({ app }: ClockedServer, userId: string, runId: string) {
+        const next = model.nextCall();
+        const messages = [{ id: "question", role: "user", content: "Hi" }];
+        const run = { threadId: "thread", runId, messages };
+        const opening = app.open("POST", `/ag-ui?userId=${userId}`, run);
+        return { call: await next, opening };
+      }
 
       test("doctor tells whether Redis can be used, and warns of one that removes live replies", async () => {
         const folder = await makeFolder();
@@ -244,7 +283,7 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         await readRows("19!", turn, servers);
         redis.thaw();
         await revive(servers);
-        const entries = Number(await redis.command("XLEN", `fw:{${turn.turnId}}:log`));
+        const entries = Number(await redis.command("XLEN", await findLog(turn)));
         assert.ok(entries <= 4, String(entries));
         await sayAtOnce([" Three."], turn, here);
         await finish(turn, `One. Two.${words.join("")} Three.`, here);
@@ -275,15 +314,7 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         await untilBusIs("degraded", here);
         await save("Three.", turn, here);
         await redis.command("ACL", "SETUSER", "default", "+xadd");
-        await redis.command(
-          "XADD",
-          `fw:{${turn.turnId}}:log`,
-          "1000-0",
-          "position",
-          "990",
-          "text",
-          "Forged.",
-        );
+        await redis.command("XADD", await findLog(turn), "1000-0", "position", "990", "text", "Forged.");
         turn.text += await readUntil(turn.remote, " Three.");
         await revive([here]);
         await say(" Four.", turn, here);
@@ -295,7 +326,7 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         const [here, there] = servers;
         const turn = await startTurn(...servers);
         await sayAtOnce([" Two."], turn, here);
-        const log = `fw:{${turn.turnId}}:log`;
+        const log = await findLog(turn);
         // The follower's server may not read for a while.
         await redis.command("ACL", "SETUSER", "default", "-xread");
         await say(" Three.", turn, here);

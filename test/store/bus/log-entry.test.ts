@@ -5,21 +5,21 @@ import { parseEntry, toEntry } from "../../../src/store/bus/log-entry.ts";
 import type { LivePiece } from "../../../src/turn/records.ts";
 
 describe("an entry", () => {
-  const turnId = "01a2280c-877d-76df-bc5e-c8f8966376bf";
+  const turn = { turnId: "01a2280c-877d-76df-bc5e-c8f8966376bf", startedAt: new Date() };
   const thought = { type: "reasoning-delta", position: 7, ordinal: 3, text: "Hm?" } as const;
   const afterItem = { position: 4, ordinal: 12 };
 
   test("has the id of the place where its piece ends, in bytes, and brings the piece back", () => {
     const pieces: readonly (readonly [string, LivePiece])[] = [
-      ["7-0", { turnId, position: 4, text: "é\0", items: [], afterItem }],
-      ["7-3", { turnId, position: 4, text: "abc", items: [thought], afterItem: undefined }],
-      ["7-3", { turnId, position: 7, text: "", items: [thought], afterItem }],
-      ["9-0", { turnId, position: 4, text: "abcde", items: [thought], afterItem: undefined }],
+      ["7-0", { ...turn, position: 4, text: "é\0", items: [], afterItem }],
+      ["7-3", { ...turn, position: 4, text: "abc", items: [thought], afterItem: undefined }],
+      ["7-3", { ...turn, position: 7, text: "", items: [thought], afterItem }],
+      ["9-0", { ...turn, position: 4, text: "abcde", items: [thought], afterItem: undefined }],
     ];
     for (const [expected, piece] of pieces) {
       const [id, ...fields] = toEntry(piece);
       assert.equal(id, expected);
-      assert.deepEqual(parseEntry(turnId, fields), piece);
+      assert.deepEqual(parseEntry(turn, fields), piece);
     }
   });
 
@@ -34,8 +34,8 @@ describe("an entry", () => {
       ["position", "1", "after", "1"],
       ["position"],
     ];
-    for (const fields of wrong) assert.equal(parseEntry(turnId, fields), undefined);
+    for (const fields of wrong) assert.equal(parseEntry(turn, fields), undefined);
     const newer = ["position", "7", "items", JSON.stringify([{ ...thought, type: "novelty" }, thought])];
-    assert.deepEqual(parseEntry(turnId, newer)?.items, [thought]);
+    assert.deepEqual(parseEntry(turn, newer)?.items, [thought]);
   });
 });
