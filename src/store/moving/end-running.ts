@@ -11,7 +11,7 @@ const Turns = z.array(z.object({ id: z.string() }));
 
 /**
  * Ends the turns of an export that were running as interrupted, with their saved text; resolves with their
- * number. A turn that has given a sign of life since the export is one of a running server, and is left alone.
+ * number. A turn that has given a sign of life since the export is one of a running server, and stays.
  */
 export async function endRunning(
   session: RowSession,
