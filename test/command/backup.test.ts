@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdir, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { ControlClient } from "../../src/command/control/control-client.ts";
@@ -54,6 +54,12 @@ describe("foreword backup", { timeout: 120_000 }, () => {
     const whole = startCommand(["backup", "whole.ndjson"], database.variables, folder.path);
     assert.equal(await whole.exit(), 0, whole.stderr);
 
+    const piped = startCommand(["backup", "-"], database.variables, folder.path);
+    piped.closeOutput();
+    assert.equal(await piped.exit(), 1);
+    assert.match(piped.stderr, /^foreword backup: The program that read the standard output has ended: /m);
+    assert.deepEqual(await readdir(dirname(copy())), ["holder.txt", "lock.sqlite"]);
+
     server.kill("SIGSTOP");
     const left = await startWaiting("left.ndjson");
     server.kill("SIGKILL");
@@ -62,7 +68,10 @@ describe("foreword backup", { timeout: 120_000 }, () => {
       left.stderr,
       "foreword backup: The server did not let its database be copied: the server has ended. Try again.\n",
     );
-    assert.deepEqual(await readdir(folder.path), ["whole.ndjson"]);
+    const files = (await readdir(folder.path)).filter(
+      (name) => !/^killed\.ndjson\.\w{8}\.unfinished$/.test(name),
+    );
+    assert.deepEqual(files, ["whole.ndjson"]);
     assert.deepEqual(await readdir(dirname(copy())), ["holder.txt", "lock.sqlite"]);
   });
 
@@ -73,6 +82,18 @@ describe("foreword backup", { timeout: 120_000 }, () => {
     assert.match(name, /^foreword-20\d\d-\d\d-\d\dT\d\d-\d\d-\d\dZ\.ndjson\.gz$/);
     assert.match(backup.stderr, new RegExp(`^Exported 0 rows to ${name}\\.$`, "m"));
     assert.equal((await stat(join(folder.path, name))).mode & 0o777, 0o600);
+  });
+
+  test("never writes over another file, nor into one that another process writes", async (context) => {
+    const path = join(await makeTestFolder(context), "a.ndjson");
+    const [first, second] = [await openExportFile(path), await openExportFile(path)];
+    await second.write("second");
+    await first.write("first");
+    await first.keep();
+    await assert.rejects(second.keep(), /^MoveProblem: \S+ exists already: name another file\.$/);
+    for (const file of [first, second]) await file.close();
+    assert.deepEqual(await readdir(dirname(path)), ["a.ndjson"]);
+    assert.equal(await readFile(path, "utf8"), "first");
   });
 
   test("says that the disk is full, and deletes its part of the file; starts no copy that does not fit", async (context) => {

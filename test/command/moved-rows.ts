@@ -1,6 +1,8 @@
 /** The rows of a database as a whole, to compare two; rows of a database that others have added to. */
 import { z } from "zod";
+import { LinesDigest } from "../../src/store/moving/export-format.ts";
 import { movedTables } from "../../src/store/moving/moved-tables.ts";
+import type { RowSession } from "../../src/store/moving/row-session.ts";
 
 /** Tables that stay behind, or that the import builds in its own way. */
 export const leftOut = [
@@ -13,6 +15,7 @@ export const leftOut = [
   "word_backlog",
 ];
 
+const Rows = z.array(z.record(z.string(), z.unknown()));
 const Digests = z.array(z.object({ name: z.string(), count: z.number(), digest: z.string().nullable() }));
 /** The number of each table's rows, and their hash. */
 export type Digests = z.output<typeof Digests>;
@@ -28,6 +31,21 @@ export async function hashRows(query: Query): Promise<Digests> {
         from (select to_jsonb(t)::text as text from public.${name} t) r`,
   );
   return Digests.parse(await query("set local timezone = 'UTC'", tables.join(" union all ")));
+}
+
+/** Queries an open session, which is in a transaction. */
+export function toQuery(session: RowSession): Query {
+  return async (...statements) => {
+    const results = await Array.fromAsync(statements, (sql) => session.query(sql));
+    return Rows.parse(results.at(-1));
+  };
+}
+
+/** Returns lines with their last one, as an export ends. */
+export function withDigest(lines: string): string {
+  const digest = new LinesDigest();
+  digest.add(lines);
+  return lines + digest.toEndLine();
 }
 
 /** Columns and rows of the old service, which has its own columns, and none of ours. */

@@ -1,7 +1,7 @@
 /** `foreword export` and `import`: every row of one database in another, of whatever kind. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { join } from "node:path";
@@ -11,7 +11,6 @@ import { z } from "zod";
 import { systemClock } from "../../src/base/clock.ts";
 import { service } from "../../src/store/database/database.ts";
 import { Journal } from "../../src/store/journal/journal.ts";
-import { LinesDigest } from "../../src/store/moving/export-format.ts";
 import { exportRows } from "../../src/store/moving/export-rows.ts";
 import { movedTables } from "../../src/store/moving/moved-tables.ts";
 import { openEmbeddedRows, openPostgresRows } from "../../src/store/moving/row-session.ts";
@@ -30,21 +29,13 @@ import { beginTurn, makeTurn } from "../support/databases/make-turn.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import { openDatabase, runSql, startPglite, type StoreHarness } from "../support/databases/store-harness.ts";
 import { startLongTurn, type LongTurn } from "./long-turn.ts";
-import { hashRows, leftOut, oldRows, type Digests, type Query } from "./moved-rows.ts";
+import { hashRows, leftOut, oldRows, toQuery, withDigest, type Digests, type Query } from "./moved-rows.ts";
 import { findMoment, recordingSql } from "./recorded-rows.ts";
 import { useCommands, useSuiteFolder } from "./run-command.ts";
 
 const tables = { conversations: "conversations", messages: "messages", turns: "turns" };
 const main = `"${process.execPath}" "${join(import.meta.dirname, "../../src/main.ts")}"`;
-const Rows = z.array(z.record(z.string(), z.unknown()));
 const Listed = z.object({ conversations: z.array(z.object({ id: z.string() })) });
-/** Returns lines with their last one, as an export ends. */
-function withDigest(lines: string): string {
-  const digest = new LinesDigest();
-  digest.add(lines);
-  return lines + digest.toEndLine();
-}
-
 describe("foreword export, import and backup", { timeout: 240_000 }, () => {
   const model = useModel();
   const tools = useTools("suite");
@@ -172,11 +163,7 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     await run(["import", "back.ndjson"], back);
     const rows = await openEmbeddedRows(back.DATA_DIR, { tables, hasVectors: false });
     await rows.query("begin");
-    const imported = async (...statements: string[]): Promise<Record<string, unknown>[]> => {
-      const results = await Array.fromAsync(statements, (sql) => rows.query(sql));
-      return Rows.parse(results.at(-1));
-    };
-    assert.deepEqual(await hashRows(imported), expected);
+    assert.deepEqual(await hashRows(toQuery(rows)), expected);
     await rows.close();
     await serve(back);
     const again = await run(["import", "back.ndjson"], back);
@@ -228,6 +215,9 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
       /The file has 0 of the 1 rows of deleted_turns: export again/,
     );
     assert.match(await importText(text, 0), /^messages: \d+ rows, 0 of them new$/m);
+    await writeFile(join(folder.path, "all.ndjson.gz"), gzipSync(text));
+    const input = startCommand([], variables, folder.path, ["sh", "-c", `${main} import - < all.ndjson.gz`]);
+    assert.equal(await input.exit(), 0, input.stderr);
     assert.deepEqual(await hashRows(query), expected);
 
     const changed = await create("changed");
@@ -261,6 +251,20 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
       (await readdir(folder.path)).filter((name) => name.startsWith("stopped")),
       [],
     );
+    const silent = ["sh", "-c", `mkfifo silent; exec 3<>silent; exec ${main} import - <&3`];
+    const waiting = startCommand([], to.variables, folder.path, silent);
+    // Once it catches SIGHUP, too, it waits for its input.
+    const isReady = async (): Promise<boolean> =>
+      /^SigCgt:\s*\S*[13579bdf]$/m.test(await readFile(`/proc/${waiting.pid}/status`, "utf8"));
+    while (!(await isReady()));
+    waiting.kill("SIGTERM");
+    assert.equal(await waiting.exit(), 130, waiting.stderr);
+    const unread = ["sh", "-c", `exec 3<>silent; exec ${main} export - >&3`];
+    const stalled = startCommand([], source.variables, folder.path, unread);
+    execFileSync("head", ["-c", "1", join(folder.path, "silent")]);
+    stalled.kill("SIGTERM");
+    assert.equal(await stalled.exit(), 130, stalled.stderr);
+    assert.ok(stalled.stderr.endsWith("Stopped. What was written is not whole.\n"), stalled.stderr);
     const [{ messages } = {}] = await to.query("select count(*)::int as messages from messages");
     assert.equal(messages, expected.find(({ name }) => name === "messages")?.count);
     await run(["import", "all.ndjson"], to.variables);
@@ -299,7 +303,7 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
         await run([command, command === "export" ? "none.ndjson" : "running.ndjson"], empty, 1),
         /^Foreword cannot continue: .*\nWhat to do: apply the schema: `foreword migrate`/,
       );
-    assert.equal(existsSync(join(folder.path, "none.ndjson.unfinished")), false);
+    assert.ok(!(await readdir(folder.path)).some((name) => name.startsWith("none")));
   });
 
   test("leave out no table by mistake", async () => {

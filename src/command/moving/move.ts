@@ -58,7 +58,7 @@ export async function move(
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(name, stop);
   try {
     if (store.type === "none") throw new MoveProblem("Nothing is stored: CHAT_STORE_ENABLED is false.");
-    const source = kind === "import" ? await readExportFile(path) : undefined;
+    const source = kind === "import" ? await readExportFile(path, signal) : undefined;
     const session = await open(kind, { store, tables, terminal, signal });
     try {
       const moving = { store, session, terminal, signal };
@@ -70,14 +70,18 @@ export async function move(
   } catch (error) {
     await terminal.clear();
     if (signal.aborted) {
-      const advice = kind === "import" ? "Run the same command again to go on." : "Nothing was written.";
-      await terminal.tell(`Stopped. ${advice}`);
+      await terminal.tell(`Stopped. ${toStopAdvice(kind, path)}`);
       return 130;
     }
     if (!(error instanceof MoveProblem)) throw error;
     await terminal.tell(`foreword ${kind}: ${error.message}`);
     return 1;
   }
+}
+
+function toStopAdvice(kind: MoveKind, path: string): string {
+  if (kind === "import") return "Run the same command again to go on.";
+  return path === "-" ? "What was written is not whole." : "Nothing was written.";
 }
 
 /** Returns the name of a backup, like `foreword-2026-11-29T16-20-05Z.ndjson.gz`. */
@@ -121,7 +125,7 @@ async function open(
 async function writeExport(file: string, { store, session, terminal, signal }: Moving): Promise<void> {
   const { bucket: bucketOptions } = store.attachments;
   const bucket = bucketOptions && (await openBucket(bucketOptions));
-  const target = await openExportFile(file);
+  const target = await openExportFile(file, signal);
   try {
     const { header, parts } = await exportRows(session, bucket);
     const total = Object.values(header.tables).reduce((sum, { rows }) => sum + rows, 0);
