@@ -1,18 +1,21 @@
 /** `foreword backup` when it does not go well: no file is left that looks whole, and the server goes on. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { ControlClient } from "../../src/command/control/control-client.ts";
 import { openExportFile } from "../../src/command/moving/export-file.ts";
+import { untilQueueEmpty } from "../../src/command/moving/running-server.ts";
+import { Journal } from "../../src/store/journal/journal.ts";
 import { copyFolder } from "../../src/store/moving/copy-folder.ts";
 import { MoveProblem } from "../../src/store/moving/move-problem.ts";
 import { startPglite } from "../support/databases/store-harness.ts";
 import { makeTestFolder, useDatabase, useModel, toVariables } from "../support/apps/use-app.ts";
 import { openDatabase } from "../support/databases/store-harness.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { useCommands, useSuiteFolder, type RunningCommand } from "./run-command.ts";
 
 describe("foreword backup", { timeout: 120_000 }, () => {
@@ -76,12 +79,14 @@ describe("foreword backup", { timeout: 120_000 }, () => {
   });
 
   test("exports the database itself if no server runs, to a file named after the time, for this user alone", async () => {
+    await mkdir(copy()); // of a backup that was killed
     const backup = startCommand(["backup"], database.variables, folder.path);
     assert.equal(await backup.exit(), 0, backup.stderr);
     const name = (await readdir(folder.path)).find((found) => found.endsWith(".gz")) ?? "";
     assert.match(name, /^foreword-20\d\d-\d\d-\d\dT\d\d-\d\d-\d\dZ\.ndjson\.gz$/);
     assert.match(backup.stderr, new RegExp(`^Exported 0 rows to ${name}\\.$`, "m"));
     assert.equal((await stat(join(folder.path, name))).mode & 0o777, 0o600);
+    assert.equal(await isThere(copy()), false);
   });
 
   test("never writes over another file, nor into one that another process writes", async (context) => {
@@ -94,6 +99,35 @@ describe("foreword backup", { timeout: 120_000 }, () => {
     for (const file of [first, second]) await file.close();
     assert.deepEqual(await readdir(dirname(path)), ["a.ndjson"]);
     assert.equal(await readFile(path, "utf8"), "first");
+  });
+
+  test("says at once that its file cannot be written", async () => {
+    const backup = startCommand(["backup", "none/a.ndjson"], database.variables, folder.path);
+    assert.equal(await backup.exit(), 1);
+    assert.match(
+      backup.stderr,
+      /^foreword backup: none\/a\.ndjson cannot be used \(ENOENT.*\): name a file in a folder that exists and that you may write to\.\n$/,
+    );
+  });
+
+  test("gives up if queued writes do not reach the database within 30 s", async (context) => {
+    const dataDir = await makeTestFolder(context);
+    const journal = await Journal.open(dataDir, 1_000_000);
+    const ids = { turnId: randomUUID(), conversationId: randomUUID(), userId: undefined };
+    await journal.append({ kind: "begin", ...ids, toArgument: () => "{}" });
+    const clock = new ManualClock();
+    const told: string[] = [];
+    const tell = async (text: string): Promise<void> => {
+      told.push(text);
+      clock.advance(30_000);
+    };
+    const { signal } = new AbortController();
+    await assert.rejects(
+      untilQueueEmpty({ store: { dataDir }, terminal: { tell }, signal }, clock),
+      /^MoveProblem: The writes in the journal in \S+ do not reach the database \(1\): `foreword journal` /,
+    );
+    assert.deepEqual(told, ["Waiting until the queued writes are in the database: 1 …"]);
+    await journal.close();
   });
 
   test("says that the disk is full, and deletes its part of the file; starts no copy that does not fit", async (context) => {

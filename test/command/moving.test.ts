@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import { Client } from "pg";
 import { z } from "zod";
 import { systemClock } from "../../src/base/clock.ts";
+import { ControlClient, ControlError } from "../../src/command/control/control-client.ts";
 import { service } from "../../src/store/database/database.ts";
 import { Journal } from "../../src/store/journal/journal.ts";
 import { exportRows } from "../../src/store/moving/export-rows.ts";
@@ -341,7 +342,7 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     const said = await run(["export", "late.ndjson"], source.variables, 1);
     assert.match(
       said,
-      /^foreword export: 1 writes wait in the journal in .*: start the server until `foreword doctor`/,
+      /^foreword export: The journal in .* holds writes .* yet \(1\): start the server until `foreword doctor`/,
     );
     const { variables } = await create("queued");
     const dataDir = { DATA_DIR: String(source.variables["DATA_DIR"]) };
@@ -390,12 +391,14 @@ describe("foreword export, import and backup", { timeout: 240_000 }, () => {
     for (const turn of turns) await turn.end();
     const status = startCommand(["status"], source.variables, folder.path);
     assert.deepEqual([await status.exit(), status.stdout.slice(0, 9)], [0, "Foreword "]);
+    const dataDir = String(source.variables["DATA_DIR"]);
+    assert.deepEqual(await readdir(join(dataDir, "backup")), ["holder.txt", "lock.sqlite"]);
+    const { signal } = new AbortController();
+    const copying = (await ControlClient.connect(dataDir)) ?? assert.fail();
+    await copying.request("copy-start", signal);
     serving.kill("SIGTERM");
-    assert.equal(await serving.exit(), 0);
-    assert.deepEqual(await readdir(join(String(source.variables["DATA_DIR"]), "backup")), [
-      "holder.txt",
-      "lock.sqlite",
-    ]);
+    assert.equal(await serving.exit(), 0, "it ends in the middle of a copy");
+    await assert.rejects(copying.request("copy-end", signal), ControlError);
 
     // Without the import's own change: the end of the turns that were running.
     const made = gunzipSync(await readFile(join(folder.path, "b.ndjson.gz"))).toString();

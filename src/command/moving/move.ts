@@ -6,7 +6,7 @@ import { inspectJournals } from "../../store/journal/inspect.ts";
 import { endRunning } from "../../store/moving/end-running.ts";
 import { toLines } from "../../store/moving/export-format.ts";
 import { exportRows } from "../../store/moving/export-rows.ts";
-import { RowImport } from "../../store/moving/import-rows.ts";
+import { RowImport, type ImportedTable } from "../../store/moving/import-rows.ts";
 import { MoveProblem } from "../../store/moving/move-problem.ts";
 import {
   hasEmbedded,
@@ -16,8 +16,8 @@ import {
 } from "../../store/moving/row-session.ts";
 import type { TableNames } from "../../store/schema/schema.ts";
 import { Terminal } from "../terminal.ts";
-import { openExportFile, readExportFile } from "./export-file.ts";
-import { openRunning, untilQueueEmpty } from "./running-server.ts";
+import { openExportFile, readExportFile, type ExportFile } from "./export-file.ts";
+import { deleteLeftCopy, openRunning, untilQueueEmpty } from "./running-server.ts";
 
 /** The database to export or import, and the names of its tables. */
 export interface MoveOptions {
@@ -27,13 +27,13 @@ export interface MoveOptions {
 
 interface Moving {
   readonly store: Exclude<AppOptions["store"], { readonly type: "none" }>;
-  readonly session: RowSession;
+  readonly tables: TableNames;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
 }
 
 /** `backup` exports from a running server, too. */
-type MoveKind = "export" | "import" | "backup";
+type ExportKind = "export" | "backup";
 
 /**
  * Exports to `file`, or imports it; `-` is the standard output or input. Resolves with the exit code.
@@ -41,7 +41,7 @@ type MoveKind = "export" | "import" | "backup";
  * @throws AppError with a `store_…` code.
  */
 export async function move(
-  kind: MoveKind,
+  kind: ExportKind | "import",
   file: string | undefined,
   { app: { store }, tables }: MoveOptions,
 ): Promise<number> {
@@ -58,15 +58,10 @@ export async function move(
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(name, stop);
   try {
     if (store.type === "none") throw new MoveProblem("Nothing is stored: CHAT_STORE_ENABLED is false.");
-    const source = kind === "import" ? await readExportFile(path, signal) : undefined;
-    const session = await open(kind, { store, tables, terminal, signal });
-    try {
-      const moving = { store, session, terminal, signal };
-      await (source === undefined ? writeExport(path, moving) : readImport(source, moving));
-      return 0;
-    } finally {
-      await session.close();
-    }
+    const options = { store, tables, terminal, signal };
+    if (kind === "import") await runImport(await readExportFile(path, signal), options);
+    else await runExport(kind, path, options);
+    return 0;
   } catch (error) {
     await terminal.clear();
     if (signal.aborted) {
@@ -79,7 +74,7 @@ export async function move(
   }
 }
 
-function toStopAdvice(kind: MoveKind, path: string): string {
+function toStopAdvice(kind: ExportKind | "import", path: string): string {
   if (kind === "import") return "Run the same command again to go on.";
   return path === "-" ? "What was written is not whole." : "Nothing was written.";
 }
@@ -89,8 +84,32 @@ function toBackupName(now: Date): string {
   return `foreword-${now.toISOString().replace(/\.\d+/, "").replaceAll(":", "-")}.ndjson.gz`;
 }
 
-/** @throws MoveProblem if the database does not hold all there is. */
-function checkSource(store: Moving["store"]): void {
+/** The file is opened first, so that one that cannot be written is told before all work. */
+async function runExport(kind: ExportKind, path: string, options: Moving): Promise<void> {
+  const target = await openExportFile(path, options.signal);
+  try {
+    const session = await openSource(kind, options);
+    try {
+      await writeExport(path, target, session, options);
+    } finally {
+      await session.close();
+    }
+  } finally {
+    await target.close();
+  }
+}
+
+/** Opens the database with all that its servers have accepted. */
+async function openSource(kind: ExportKind, options: Moving): Promise<RowSession> {
+  const { store } = options;
+  if (kind === "backup" && store.type === "postgres") {
+    await untilQueueEmpty(options, systemClock);
+    return await open(options);
+  }
+  if (kind === "backup" && store.type === "embedded") {
+    const running = await openRunning({ ...options, store }, systemClock);
+    if (running !== undefined) return running;
+  }
   if (store.type === "embedded" && !hasEmbedded(store.dataDir))
     throw new MoveProblem(
       `There is no embedded database in ${store.dataDir}: set DATA_DIR, or DATABASE_URL, as the server has it.`,
@@ -98,34 +117,34 @@ function checkSource(store: Moving["store"]): void {
   const { queuedCount } = inspectJournals(store.dataDir);
   if (queuedCount > 0)
     throw new MoveProblem(
-      `${queuedCount} writes wait in the journal in ${store.dataDir} and are not in the database yet: start the server until \`foreword doctor\` says that no writes are queued, stop it, and export again.`,
+      `The journal in ${store.dataDir} holds writes that are not in the database yet (${queuedCount}): start the server until \`foreword doctor\` says that no writes are queued, stop it, and run this again.`,
     );
+  const session = await open(options);
+  if (kind === "backup") await deleteLeftCopy(store.dataDir);
+  return session;
 }
 
-async function open(
-  kind: MoveKind,
-  { store, tables, terminal, signal }: Omit<Moving, "session"> & Pick<MoveOptions, "tables">,
-): Promise<RowSession> {
-  if (store.type === "supabase")
-    throw new MoveProblem(
-      "Rows are moved over a connection to Postgres, not over Supabase's HTTP API: set DATABASE_URL to the project's connection string for this one command.",
-    );
-  if (kind === "backup") {
-    if (store.type === "embedded") {
-      const running = await openRunning({ store, terminal, signal });
-      if (running !== undefined) return running;
-    } else await untilQueueEmpty({ store, terminal, signal });
+async function open({ store, tables }: Moving): Promise<RowSession> {
+  switch (store.type) {
+    case "supabase":
+      throw new MoveProblem(
+        "Rows are moved over a connection to Postgres, not over Supabase's HTTP API: set DATABASE_URL to the project's connection string for this one command.",
+      );
+    case "postgres":
+      return await openPostgresRows(store.postgres, tables);
+    case "embedded":
+      return await openEmbeddedRows(store.dataDir, store);
   }
-  if (kind !== "import") checkSource(store);
-  return store.type === "postgres"
-    ? await openPostgresRows(store.postgres, tables)
-    : await openEmbeddedRows(store.dataDir, store);
 }
 
-async function writeExport(file: string, { store, session, terminal, signal }: Moving): Promise<void> {
+async function writeExport(
+  file: string,
+  target: ExportFile,
+  session: RowSession,
+  { store, terminal, signal }: Moving,
+): Promise<void> {
   const { bucket: bucketOptions } = store.attachments;
   const bucket = bucketOptions && (await openBucket(bucketOptions));
-  const target = await openExportFile(file, signal);
   try {
     const { header, parts } = await exportRows(session, bucket);
     const total = Object.values(header.tables).reduce((sum, { rows }) => sum + rows, 0);
@@ -146,31 +165,40 @@ async function writeExport(file: string, { store, session, terminal, signal }: M
         `${rejected} writes that the database rejected are not among them: see \`foreword journal\`.`,
       );
   } finally {
-    await target.close();
     await bucket?.close();
   }
 }
 
-async function readImport(
-  source: AsyncIterable<unknown>,
-  { session, terminal, signal }: Omit<Moving, "store">,
+async function runImport(source: AsyncIterable<unknown>, options: Moving): Promise<void> {
+  const { terminal, signal } = options;
+  const session = await open(options);
+  try {
+    const rows = new RowImport(
+      session,
+      async (sentence) => await terminal.tell(sentence),
+      ({ table, done, total }) => terminal.show(`importing ${table}`, done / Math.max(1, total)),
+      signal,
+    );
+    const { header, tables } = await rows.run(toLines(source));
+    const ended = await endRunning(session, header, systemClock);
+    await tellImported(tables, ended, terminal);
+  } finally {
+    await session.close();
+  }
+}
+
+async function tellImported(
+  tables: readonly ImportedTable[],
+  ended: number,
+  terminal: Terminal,
 ): Promise<void> {
-  const rows = new RowImport(
-    session,
-    async (sentence) => await terminal.tell(sentence),
-    ({ table, done, total }) => terminal.show(`importing ${table}`, done / Math.max(1, total)),
-    signal,
-  );
-  const { header, tables } = await rows.run(toLines(source));
-  const ended = await endRunning(session, header, systemClock);
-  for (const { name, rows: count, added } of tables)
-    if (count > 0)
-      await terminal.tell(`${name}: ${toCount(count)}${added === count ? "" : `, ${added} of them new`}`);
+  for (const { name, rows, added } of tables)
+    if (rows > 0)
+      await terminal.tell(`${name}: ${toCount(rows)}${added === rows ? "" : `, ${added} of them new`}`);
   if (ended > 0) await terminal.tell(`Turns that were running, now interrupted: ${ended}`);
-  const [total, added] = [tables.map((each) => each.rows), tables.map((each) => each.added)].map((counts) =>
-    counts.reduce((sum, count) => sum + count, 0),
-  );
-  await terminal.tell(`Imported ${toCount(total ?? 0)}, ${added ?? 0} of them new. All counts agree.`);
+  const total = tables.reduce((sum, { rows }) => sum + rows, 0);
+  const added = tables.reduce((sum, table) => sum + table.added, 0);
+  await terminal.tell(`Imported ${toCount(total)}, ${added} of them new. All counts agree.`);
 }
 
 async function openBucket(options: BucketOptions): Promise<Bucket> {

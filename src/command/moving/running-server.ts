@@ -1,10 +1,12 @@
 /** The rows of a running server's database, for a backup: all that it had accepted when the backup began. */
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { constants, getPriority, setPriority } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
+import type { Clock } from "../../base/clock.ts";
 import { toAppError } from "../../base/errors.ts";
 import { lockFolder } from "../../store/data-folder.ts";
 import { inspectJournals } from "../../store/journal/inspect.ts";
@@ -27,11 +29,17 @@ const lowPriority = constants.priority.PRIORITY_BELOW_NORMAL;
 
 const End = z.object({ label: z.string(), lastLogFile: z.string() });
 
-/** The options of the embedded database, and what a command needs. */
-export interface RunningOptions {
+/** The folder whose journals are watched, and what a command needs. */
+interface QueueOptions {
+  readonly store: { readonly dataDir: string };
+  readonly terminal: Pick<Terminal, "tell">;
+  readonly signal: AbortSignal;
+}
+
+/** The same, and the options of the embedded database. */
+interface RunningOptions extends QueueOptions {
   readonly store: { readonly dataDir: string } & Omit<Parameters<typeof openEmbeddedRows>[1], "folder">;
   readonly terminal: Terminal;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -39,14 +47,14 @@ export interface RunningOptions {
  * deletes the folder. `undefined` if no server runs.
  * @throws MoveProblem if no copy can be made, or the server ends meanwhile.
  */
-export async function openRunning(options: RunningOptions): Promise<RowSession | undefined> {
+export async function openRunning(options: RunningOptions, clock: Clock): Promise<RowSession | undefined> {
   const { store } = options;
   const server = await ControlClient.connect(store.dataDir);
   if (server === undefined) return undefined;
   try {
     // Turns come first. A higher priority than its own is not this process's to take.
     if (getPriority() < lowPriority) setPriority(lowPriority);
-    await untilQueueEmpty(options);
+    await untilQueueEmpty(options, clock);
     return await openCopy(options, server);
   } catch (error) {
     if (!(error instanceof ControlError)) throw error;
@@ -58,35 +66,52 @@ export async function openRunning(options: RunningOptions): Promise<RowSession |
 
 /**
  * Resolves once no write waits in the journals of the store.
- * @throws MoveProblem if some still do after half a minute.
+ * @throws MoveProblem if some still do after half a minute; the signal's reason once aborted.
  */
-export async function untilQueueEmpty({
-  store: { dataDir },
-  terminal,
-  signal,
-}: {
-  readonly store: { readonly dataDir: string };
-} & Pick<RunningOptions, "terminal" | "signal">): Promise<void> {
-  const endMs = performance.now() + queueTimeoutMs;
+export async function untilQueueEmpty(
+  { store: { dataDir }, terminal, signal }: QueueOptions,
+  clock: Pick<Clock, "monotonicMs">,
+): Promise<void> {
+  const endMs = clock.monotonicMs() + queueTimeoutMs;
   for (let isTold = false; ; isTold = true) {
     const { queuedCount } = inspectJournals(dataDir);
     if (queuedCount === 0) return;
     if (!isTold) await terminal.tell(`Waiting until the queued writes are in the database: ${queuedCount} …`);
-    if (performance.now() > endMs)
+    if (clock.monotonicMs() >= endMs)
       throw new MoveProblem(
-        `${queuedCount} writes wait in the journal in ${dataDir} and do not reach the database: \`foreword journal\` shows them, and \`foreword doctor\` why. A backup would lack them.`,
+        `The writes in the journal in ${dataDir} do not reach the database (${queuedCount}): \`foreword journal\` shows them, and \`foreword doctor\` why. A backup would lack them.`,
       );
     await delay(queueLookMs, undefined, { signal });
   }
+}
+
+/** Deletes the copy that a killed backup has left in `dataDir`, unless another backup is using it. */
+export async function deleteLeftCopy(dataDir: string): Promise<void> {
+  const place = toPlace(dataDir);
+  if (!existsSync(toCopy(place))) return;
+  try {
+    const lock = lockBackup(place);
+    await rm(toCopy(place), { recursive: true, force: true }).finally(() => lock.release());
+  } catch (error) {
+    if (!(error instanceof MoveProblem)) throw error;
+  }
+}
+
+function toPlace(dataDir: string): string {
+  return join(dataDir, "backup");
+}
+
+function toCopy(place: string): string {
+  return join(place, "database");
 }
 
 async function openCopy(
   { store, terminal, signal }: RunningOptions,
   server: ControlClient,
 ): Promise<RowSession> {
-  const place = join(store.dataDir, "backup");
+  const place = toPlace(store.dataDir);
   const lock = lockBackup(place);
-  const copy = join(place, "database");
+  const copy = toCopy(place);
   const clear = async (): Promise<void> => {
     await rm(copy, { recursive: true, force: true });
     lock.release();
@@ -109,10 +134,7 @@ async function openCopy(
     const session = await openEmbeddedRows(place, store);
     return {
       ...session,
-      close: async () => {
-        await session.close();
-        await clear();
-      },
+      close: async () => await session.close().finally(clear),
     };
   } catch (error) {
     await clear();
