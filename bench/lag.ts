@@ -144,7 +144,8 @@ async function measure(name: string, variables: Readonly<Record<string, string>>
 /** Measures a pair with a Redis; resolves with no lines without one. */
 async function measureRedis(variables: Readonly<Record<string, string>>): Promise<readonly string[]> {
   if (withoutRedis !== false) return [];
-  const redis = await RedisServer.start();
+  const redis = new RedisServer();
+  await redis.start();
   atEnd(() => redis.stop());
   return await measure("Redis", { ...variables, REDIS_URL: redis.url });
 }

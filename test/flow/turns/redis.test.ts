@@ -9,7 +9,7 @@ import type { IncomingMessage } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
-import { useDatabase, useModel, useResource, useStartApp } from "../../support/apps/use-app.ts";
+import { useDatabase, useModel, useStartApp } from "../../support/apps/use-app.ts";
 import {
   beginTurn,
   followTurn,
@@ -20,7 +20,7 @@ import { makeFolder, readResponse } from "../../support/apps/start-app.ts";
 import { scrape } from "../../support/clients/prometheus.ts";
 import { toStreamEvents } from "../../support/clients/stream-events.ts";
 import { readUntil } from "../../support/clients/read-until.ts";
-import { RedisServer, withoutRedis } from "../../support/databases/redis-server.ts";
+import { useRedis, withoutRedis } from "../../support/databases/redis-server.ts";
 import { startPostgresHarness, startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { toChunk } from "../../support/model/scripted-model.ts";
 import { findFreePort } from "../../support/network/local-port.ts";
@@ -55,11 +55,7 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
       const model = useModel();
       const database = useDatabase<Awaited<ReturnType<typeof startHarness>>>(startHarness);
       const startApp = useStartApp(model, {}, { database });
-      let redis: RedisServer;
-      useResource(async (closing) => {
-        redis = await RedisServer.start();
-        closing.defer(() => redis.stop());
-      });
+      const redis = useRedis();
 
       async function start(variables: Readonly<Record<string, string>> = {}): Promise<ClockedServer> {
         const clock = new ManualClock();

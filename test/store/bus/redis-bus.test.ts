@@ -3,15 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { RedisBus } from "../../../src/store/bus/redis-bus.ts";
-import { useResource } from "../../support/apps/use-app.ts";
-import { RedisServer, withoutRedis } from "../../support/databases/redis-server.ts";
+import { useRedis, withoutRedis } from "../../support/databases/redis-server.ts";
 
 describe("RedisBus", { timeout: 60_000, skip: withoutRedis }, () => {
-  let redis: RedisServer;
-  useResource(async (closing) => {
-    redis = await RedisServer.start();
-    closing.defer(() => redis.stop());
-  });
+  const redis = useRedis();
 
   /** A bus that is up, and the turns that it was told are saved. */
   async function open(context: TestContext) {

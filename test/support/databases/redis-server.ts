@@ -4,12 +4,8 @@ import { existsSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { findFreePort } from "../network/local-port.ts";
-import {
-  createGuardedFolder,
-  hasExited,
-  waitForExit,
-  type GuardedFolder,
-} from "../process/guarded-folder.ts";
+import { useResource } from "../apps/use-app.ts";
+import { createGuardedFolder, hasExited, waitForExit } from "../process/guarded-folder.ts";
 
 const programs = ["/usr/bin/redis-server", "/usr/bin/valkey-server", "/usr/local/bin/redis-server"];
 const program = programs.find((path) => existsSync(path));
@@ -20,32 +16,33 @@ export const withoutRedis = program === undefined && "redis-server is not instal
 /** How long a server may take to respond, in milliseconds. */
 const startTimeoutMs = 20_000;
 
+/** A server for the suite, which is stopped after it. */
+export function useRedis(): RedisServer {
+  const redis = new RedisServer();
+  useResource(async (closing) => closing.adopt(await redis.start(), () => redis.stop()));
+  return redis;
+}
+
 /** A server that keeps nothing on disk: it is empty after each start. */
 export class RedisServer {
-  readonly #folder: GuardedFolder;
-  readonly port: number;
+  readonly #folder = createGuardedFolder();
+  #port = 0;
   #child: ChildProcess | undefined;
   #client: Redis | undefined;
 
-  private constructor(folder: GuardedFolder, port: number) {
-    this.#folder = folder;
-    this.port = port;
-  }
-
-  /** Starts one on a free port; the caller stops it. */
-  static async start(): Promise<RedisServer> {
-    const server = new RedisServer(createGuardedFolder(), await findFreePort());
-    await server.restart();
-    return server;
+  /** Starts it on a free port; the caller stops it. */
+  async start(): Promise<void> {
+    this.#port = await findFreePort();
+    await this.restart();
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `redis://127.0.0.1:${this.#port}`;
   }
 
   /** Starts it again, empty, after it was killed. */
   async restart(): Promise<void> {
-    const settings = { bind: "127.0.0.1", port: this.port, save: "", appendonly: "no", daemonize: "no" };
+    const settings = { bind: "127.0.0.1", port: this.#port, save: "", appendonly: "no", daemonize: "no" };
     const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const child = this.#folder.run(program ?? "redis-server", options);
     this.#child = child;
