@@ -14,7 +14,7 @@ import {
 } from "../../turn/records.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import { toEntry, toLogKey } from "./log-entry.ts";
-import { connectRedis, type RedisOptions } from "./redis-client.ts";
+import { closedReason, connectRedis, type RedisOptions } from "./redis-client.ts";
 import { StreamReader, wakeUpKey } from "./stream-reader.ts";
 
 /** How long a stream is kept after its last entry, and after the end of its turn, in seconds. */
@@ -61,7 +61,7 @@ export class RedisBus implements LiveBus, LiveTexts {
     this.#onChange = onChange;
     this.#writer = connectRedis(redis);
     this.#writer.on("error", (error) => (this.#trouble = error));
-    this.#writer.on("close", () => this.#fail(this.#trouble ?? new Error("the connection was closed")));
+    this.#writer.on("close", () => this.#fail(this.#trouble ?? closedReason));
     this.#writer.on("ready", () => void this.#probe());
     this.#reader = new StreamReader({
       redis,

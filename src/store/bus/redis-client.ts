@@ -7,6 +7,9 @@ export interface RedisOptions {
   readonly url: string;
 }
 
+/** Why a connection is lost, if nothing else is known: the client tells of its own settings instead. */
+export const closedReason = "the connection was closed";
+
 /** How long a command may take, in milliseconds. */
 const commandTimeoutMs = 500;
 /** How long a connection that owes a response may be silent. */

@@ -4,7 +4,7 @@ import { pause, type Clock } from "../../base/clock.ts";
 import type { BusTurn, LivePiece } from "../../turn/records.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import { parseEntry, toEntryId, toFields, toLogKey } from "./log-entry.ts";
-import { connectRedis, type RedisOptions } from "./redis-client.ts";
+import { closedReason, connectRedis, type RedisOptions } from "./redis-client.ts";
 
 /** The stream of wake-ups. */
 export const wakeUpKey = "fw:wake-ups";
@@ -86,7 +86,7 @@ export class StreamReader {
         failures = isLost ? 0 : failures + 1;
         // Once more, if it is there: this process may have been too busy to read a response in time.
         if (isLost || failures > 1)
-          await this.#stopReading(isLost ? (this.#trouble ?? error) : error, isLost);
+          await this.#stopReading(isLost ? (this.#trouble ?? closedReason) : error, isLost);
       }
     }
   }

@@ -8,11 +8,12 @@ import { useRedis, withoutRedis } from "../../support/databases/redis-server.ts"
 describe("RedisBus", { timeout: 60_000, skip: withoutRedis }, () => {
   const redis = useRedis();
 
-  /** A bus that is up, and the turns that it was told are saved. */
+  /** A bus that is up, the turns that it was told are saved, and the troubles that it has told. */
   async function open(context: TestContext) {
+    const troubles: (string | undefined)[] = [];
     const saved: string[] = [];
     const told = { changed: () => {} };
-    const bus = new RedisBus({ url: redis.url }, systemClock, () => {});
+    const bus = new RedisBus({ url: redis.url }, systemClock, (trouble) => troubles.push(trouble));
     context.after(() => bus.close());
     const untilTold = async (isIt: () => boolean): Promise<void> => {
       while (!isIt()) {
@@ -30,7 +31,7 @@ describe("RedisBus", { timeout: 60_000, skip: withoutRedis }, () => {
       onChange: () => told.changed(),
     });
     await untilTold(() => bus.isUp);
-    return { bus, saved, untilTold };
+    return { bus, saved, troubles, untilTold };
   }
 
   test("sends the wake-ups that are left when it is closed", async (context) => {
@@ -41,5 +42,12 @@ describe("RedisBus", { timeout: 60_000, skip: withoutRedis }, () => {
     await one.bus.close();
     await other.untilTold(() => other.saved.length === 2);
     assert.deepEqual(other.saved, ["first", "second"]);
+  });
+
+  test("of which the connection is lost says so, and nothing of its client's settings", async (context) => {
+    const { troubles, untilTold } = await open(context);
+    await redis.command("CLIENT", "KILL", "TYPE", "normal");
+    await untilTold(() => troubles.length === 2);
+    assert.deepEqual(troubles, ["the connection was closed", undefined]);
   });
 });
