@@ -70,7 +70,7 @@ describe("the image", { timeout: 900_000, skip: withoutBuilder }, () => {
     assert.match(command.stderr, /HOST is public but AUTH=none/);
   });
 
-  test("serves turns, the page and documents, is backed up, passes its health check, and ends on SIGTERM", async (context) => {
+  test("serves turns, the page and documents, is backed up and imported, passes its health check, and ends on SIGTERM", async (context) => {
     const { container, command, address, port, startMs } = await serve();
     context.diagnostic(`figure: the first start takes ${Math.round(startMs)} ms`);
     const ready = Ready.parse(await (await fetch(`${address}/readyz`)).json());
@@ -91,7 +91,8 @@ describe("the image", { timeout: 900_000, skip: withoutBuilder }, () => {
     const add = ["documents", "add", "/data/notes.pdf", "--knowledge-base", "notes", "--url", address];
     await runIn({}, add, image.config.Entrypoint, container.data);
     await runIn(open, ["backup", "/data/chats.ndjson.gz"], image.config.Entrypoint, container.data);
-    assert.ok((await readdir(container.data)).includes("chats.ndjson.gz"));
+    const other = { HOST: "127.0.0.1", DATA_DIR: "/data/other" };
+    await runIn(other, ["import", "/data/chats.ndjson.gz"], image.config.Entrypoint, container.data);
     const [, ...check] = image.config.Healthcheck.Test;
     await runIn({ PORT: port }, check, []);
     await assert.rejects(runIn({ PORT: "1" }, check, []));
