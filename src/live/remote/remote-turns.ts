@@ -33,7 +33,7 @@ export class RemoteTurns {
     );
   }
 
-  /** Returns a followed turn; `undefined` for one that waited: it may have gone on, and still have readers. */
+  /** Returns a followed turn; `undefined` for one that waited: it may have gone on, and still be read. */
   #findFollowed(turnId: string): RemoteTurn | undefined {
     const followed = this.#followed.get(turnId);
     return followed?.log.last?.type === "turn-waiting" ? undefined : followed;
