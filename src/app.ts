@@ -10,7 +10,8 @@ import type { HostOptions } from "./http/edge/host-rules.ts";
 import { exposedHeaders, refuseForeignPages, toOriginPatterns } from "./http/edge/origin-rules.ts";
 import { Health } from "./http/health/health.ts";
 import { healthRoutes } from "./http/health/routes.ts";
-import { createHttpServer } from "./http/http-server.ts";
+import type { Listeners } from "./http/edge/listeners.ts";
+import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
 import { Limits, type LimitOptions } from "./http/limits.ts";
 import { ModelChoice, type ModelChoiceOptions } from "./http/model-choice.ts";
@@ -114,6 +115,7 @@ export const routeGroups = [
 /** A server that does not listen yet. */
 export interface App {
   readonly http: FastifyInstance;
+  readonly listeners: Listeners;
   readonly store: OpenStore;
   /** The tools of other servers; `undefined` if none are configured. */
   readonly tools: McpToolServers | undefined;
@@ -160,7 +162,7 @@ export async function createApp(
     ...modelTools,
   });
 
-  const http = await createHttp(options, rows !== undefined, { clock, logger, observe });
+  const { app: http, listeners } = await createHttp(options, rows !== undefined, { clock, logger, observe });
   registerAuthentication(http, createAuthenticator(options.auth, clock));
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
@@ -181,12 +183,12 @@ export async function createApp(
     const startMs = clock.monotonicMs();
     await live.drain(drainMs);
     await titles?.close(drainMs - (clock.monotonicMs() - startMs));
-    await http.close();
+    await Promise.all([http.close(), listeners.close()]);
     for (const part of [health, retention]) part?.close();
     await Promise.all([models.close(), tools?.close(), grounding?.close(), knowledge?.close()]);
     await store.close();
   };
-  return { http, store, tools, page, readState: async () => await findState(live, store), close };
+  return { http, listeners, store, tools, page, readState: async () => await findState(live, store), close };
 }
 
 async function findState(live: LiveTurns, store: OpenStore): Promise<ServerState> {
@@ -238,8 +240,8 @@ async function createHttp(
   options: AppOptions,
   keepsChats: boolean,
   { clock, logger, observe }: AppTools,
-): Promise<FastifyInstance> {
-  const http = createHttpServer({
+): Promise<HttpServer> {
+  const { app: http, listeners } = createHttpServer({
     logger,
     clock,
     observe,
@@ -261,7 +263,7 @@ async function createHttp(
   // If every request carries a credential, CORS alone keeps foreign pages out.
   if (options.auth.type === "none") refuseForeignPages(http, options.corsOrigins);
   refuseOtherMethods(http);
-  return http;
+  return { app: http, listeners };
 }
 
 function createAttachments(

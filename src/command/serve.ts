@@ -79,7 +79,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     await Promise.all([store.database?.opened, app.http.ready()]);
     [storeTrouble] = await Promise.all([store.findTrouble(checkTimeoutMs), app.tools?.ready(toolsTimeoutMs)]);
     if (!isWorker) control = await openControl(options, logger, metrics?.read, store.database?.copying);
-    await app.http.listen({ host: options.host, port: options.port, listenTextResolver: () => "listening" });
+    await app.listeners.listen({ host: options.host, port: options.port });
   } catch (error) {
     await control?.close();
     await app.close(0);

@@ -26,6 +26,7 @@ import {
   standingHeaders,
 } from "./edge/response.ts";
 import { HostRules, toPath, type HostOptions } from "./edge/host-rules.ts";
+import { Listeners } from "./edge/listeners.ts";
 import { registerBodies, type BodyLimits } from "./edge/request-body.ts";
 import { logRequests, RefusalLog } from "./edge/request-log.ts";
 import { ErrorFormats } from "./error-format.ts";
@@ -67,8 +68,14 @@ export interface HttpServerOptions {
   readonly maxConnections: number;
 }
 
+/** A server, and the sockets that it listens on beside its own. */
+export interface HttpServer {
+  readonly app: FastifyInstance;
+  readonly listeners: Listeners;
+}
+
 /** Returns a server without routes, which sends its errors as problems. */
-export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { logger, clock, observe, trustedProxies, hosts, bodies } = options;
   const { maxBodyBytes } = bodies;
   const refusals = new RefusalLog(logger, clock);
@@ -116,15 +123,15 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       else if (!isClosing(socket)) refuse(socket, fromParserError(error.code), tools);
     },
   });
-  app.server.maxConnections = options.maxConnections;
+  const listeners = new Listeners(app, options.maxConnections);
   delayContinue(app.server);
   logRequests(app, refusals, observe);
   registerProblems(app, formats);
   checkHosts(app, rules);
   watchBodies(app, tools);
   registerBodies(app, bodies);
-  endConnections(app, clock, begun);
-  return app;
+  endConnections(app, listeners, clock, begun);
+  return { app, listeners };
 }
 
 /** Returns what is wrong with a path, by the framework's code. */
@@ -135,7 +142,12 @@ function toPathDetail(code: string): string | undefined {
 }
 
 /** Closes all connections shortly after the server; `begun` holds the responses that are being sent. */
-function endConnections(app: FastifyInstance, clock: Clock, begun: ReadonlySet<ServerResponse>): void {
+function endConnections(
+  app: FastifyInstance,
+  listeners: Listeners,
+  clock: Clock,
+  begun: ReadonlySet<ServerResponse>,
+): void {
   // A connection whose last response ends during the shutdown would otherwise be kept for its next request.
   app.addHook("preClose", (done) => {
     const timer = setInterval(() => app.server.closeIdleConnections(), 50).unref();
@@ -145,9 +157,12 @@ function endConnections(app: FastifyInstance, clock: Clock, begun: ReadonlySet<S
       app.server.closeAllConnections();
     });
     app.server.once("close", () => {
-      clearInterval(timer);
-      lastCall.cancel();
+      void listeners.close().then(() => {
+        clearInterval(timer);
+        lastCall.cancel();
+      });
     });
+    void listeners.close();
     done();
   });
 }

@@ -117,7 +117,7 @@ describe("every response forbids to store, embed or run it", () => {
   });
 
   test("an internal error, a 500", async () => {
-    const http = createHttpServer({
+    const { app: http } = createHttpServer({
       logger: pino({ level: "silent" }),
       clock: systemClock,
       observe: () => {},

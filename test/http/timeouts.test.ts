@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import { createHttpServer } from "../../src/http/http-server.ts";
 import { createApp, type App } from "../../src/app.ts";
+import { toServerUrl } from "../../src/observe/server-url.ts";
 import { createLogObserver } from "../../src/observe/log-observer.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { parseConfig } from "../../src/config/config.ts";
@@ -41,7 +42,8 @@ async function withApp(
   const app = await createApp(options, store, { clock, logger, observe });
   adjust(app.http.server);
   try {
-    await use(await app.http.listen({ host: "127.0.0.1", port: 0 }), model, app);
+    await app.listeners.listen({ host: "127.0.0.1", port: 0 });
+    await use(toServerUrl(app.http.server), model, app);
   } finally {
     await app.close(0);
     await model.close();
@@ -66,7 +68,9 @@ describe("a server", { timeout: 60_000 }, () => {
 
   test("waits 10 s for a head and 15 min for a request, and keeps 5,000 connections for 1,000 requests each", () => {
     const bodies = { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 };
-    const { server } = createHttpServer({ ...options, trustedProxies: [], hosts: undefined, bodies });
+    const {
+      app: { server },
+    } = createHttpServer({ ...options, trustedProxies: [], hosts: undefined, bodies });
     const { headersTimeout, requestTimeout, timeout } = server;
     assert.deepEqual(
       { headersTimeout, requestTimeout, timeout },
@@ -94,7 +98,9 @@ describe("a server", { timeout: 60_000 }, () => {
   test("keeps an idle connection for 75 s, longer than proxies keep theirs, whether it trusts one or not", () => {
     const bodies = { maxBodyBytes: 1024 * 1024, maxBodiesBytes: 1024 * 1024 };
     for (const trustedProxies of [[], ["10.0.0.1"]]) {
-      const { server } = createHttpServer({ ...options, trustedProxies, hosts: undefined, bodies });
+      const {
+        app: { server },
+      } = createHttpServer({ ...options, trustedProxies, hosts: undefined, bodies });
       assert.equal(server.keepAliveTimeout, 75_000);
     }
   });

@@ -30,7 +30,7 @@ async function writeBuild(folder: string): Promise<void> {
 
 /** Starts a server of the routes alone, with the build in `folder`. */
 function serve(context: TestContext, folder: string) {
-  const http = createHttpServer({
+  const { app: http } = createHttpServer({
     trustedProxies: [],
     hosts: undefined,
     observe: () => {},

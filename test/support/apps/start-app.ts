@@ -97,7 +97,7 @@ export class RunningApp {
     await store.database?.opened;
     if (isCopied && store.database !== undefined) await warmUp(store.database);
     await app.tools?.ready(60_000);
-    await app.http.listen({ host: "127.0.0.1", port: 0 });
+    await app.listeners.listen({ host: "127.0.0.1", port: 0 });
     const address = app.http.server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
     const endpoint = metrics && (await MetricsEndpoint.open(config.metrics, () => metrics.read()));
