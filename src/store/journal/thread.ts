@@ -80,15 +80,21 @@ export class JournalThread {
   #post(): void {
     if (this.#posted.length > 0 || this.#waiting.length === 0) return;
     const operations: JournalOperation[] = [];
-    let length = 0;
-    for (const { operation } of this.#waiting) {
-      const posted = toPosted(operation);
-      operations.push(posted);
-      if (posted.type === "append") length += posted.argument.length;
-      if (length > maxMessageLength) break;
+    const requests: Request[] = [];
+    for (let length = 0; length <= maxMessageLength;) {
+      const request = this.#waiting.shift();
+      if (request === undefined) break;
+      try {
+        const posted = toPosted(request.operation);
+        if (posted.type === "append") length += posted.argument.length;
+        operations.push(posted);
+        requests.push(request);
+      } catch (error) {
+        request.reject(error);
+      }
     }
-    this.#posted = this.#waiting.splice(0, operations.length);
-    this.#worker.postMessage(operations);
+    this.#posted = requests;
+    if (operations.length > 0) this.#worker.postMessage(operations);
   }
 
   #take(reply: JournalReply): void {

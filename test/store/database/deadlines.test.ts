@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { Client } from "pg";
+import { AppError } from "../../../src/base/errors.ts";
 import { service, type Database } from "../../../src/store/database/database.ts";
 import { FunctionCall } from "../../../src/store/database/postgres/function-call.ts";
 import { secondTryAfterMs } from "../../../src/store/database/second-tries.ts";
@@ -20,6 +21,11 @@ const busySql = `select count(*)::integer as count from pg_stat_activity
 function toPlanted(body: string): string {
   return `create or replace function public.chat_get_conversation(argument jsonb) returns jsonb language plpgsql as
     $f$ begin ${body}; return '{"missing": true}'; end $f$`;
+}
+
+/** The argument of a call whose text the disk does not return. */
+function toUnreadable(): string {
+  throw new AppError("store_unavailable", "unreadable");
 }
 
 describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
@@ -93,6 +99,22 @@ describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
     await assert.rejects(call.result, { code: "57014" });
     const { rows } = await client.query("show statement_timeout");
     assert.deepEqual(rows, [{ statement_timeout: "0" }]);
+    await client.end();
+  });
+
+  test("fail alone if their argument cannot be made when it is their turn", async () => {
+    const client = new Client({ connectionString: harness.server.url });
+    await client.connect();
+    await harness.sql(toPlanted("perform 1"));
+    const calls = [toUnreadable, () => "{}"].map((toArgument) => {
+      const call = new FunctionCall("chat_get_conversation", toArgument, 5_000);
+      client.query(call);
+      return call.result;
+    });
+    await Promise.all([
+      assert.rejects(calls[0] ?? assert.fail(), { code: "store_unavailable" }),
+      assert.doesNotReject(calls[1] ?? assert.fail()),
+    ]);
     await client.end();
   });
 

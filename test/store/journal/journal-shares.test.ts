@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test, type TestContext } from "node:test";
+import { AppError } from "../../../src/base/errors.ts";
 import type { JournalWrite } from "../../../src/store/journal/write.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
 import { makeFolder } from "../../support/apps/start-app.ts";
@@ -62,5 +63,23 @@ describe("a journal of many users", () => {
     );
     for (let count = 0; count < 8; count += 1) await journal.append(makeWrite({ toArgument }));
     assert.equal(journal.queue.size, 8);
+  });
+
+  test("refuses a write whose argument cannot be made, and no other", async (context) => {
+    const journal = await openJournal(context);
+    const unreadable = makeWrite({
+      toArgument: () => {
+        throw new AppError("store_unavailable", "unreadable");
+      },
+    });
+    const writes = [makeWrite({}), unreadable, makeWrite({})];
+    const outcomes = await Promise.allSettled(writes.map((write) => journal.append(write)));
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["fulfilled", "rejected", "fulfilled"],
+    );
+    await assert.rejects(journal.append(unreadable), { code: "store_unavailable" });
+    await journal.append(makeWrite({}));
+    assert.equal(journal.queue.size, 3);
   });
 });

@@ -1,5 +1,6 @@
 /** A function call as `pg` submits it: time limit and call in one write, one transaction, one round trip. */
 import type { Connection, Submittable } from "pg";
+import { toAppError } from "../../../base/errors.ts";
 
 /**
  * A call whose time limit holds for its own transaction alone. Both statements are sent unnamed and before
@@ -30,8 +31,14 @@ export class FunctionCall implements Submittable {
     return this.#settled.promise;
   }
 
-  submit(connection: Connection): void {
-    const argument = this.#toArgument();
+  /** Sends the call; returns the error if its argument cannot be made, for `handleError`. */
+  submit(connection: Connection): Error | undefined {
+    let argument: string;
+    try {
+      argument = this.#toArgument();
+    } catch (error) {
+      return toAppError(error);
+    }
     connection.stream.cork();
     connection.parse({ name: "", text: toTimeLimit(this.#timeoutMs), types: [] }, true);
     connection.bind({}, true);
@@ -41,6 +48,7 @@ export class FunctionCall implements Submittable {
     connection.execute({}, true);
     connection.sync();
     connection.stream.uncork();
+    return undefined;
   }
 
   handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {
