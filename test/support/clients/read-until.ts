@@ -4,8 +4,10 @@ import type { IncomingMessage } from "node:http";
 /** Reads from the body until it has `text`; returns that part. */
 export async function readUntil(response: IncomingMessage, text: string): Promise<string> {
   let seen = "";
+  // Only once: it would forget the beginning of a character that was cut.
+  if (response.readableEncoding === null) response.setEncoding("utf8");
   while (!seen.includes(text)) {
-    const chunk: unknown = response.setEncoding("utf8").read();
+    const chunk: unknown = response.read();
     if (typeof chunk === "string") seen += chunk;
     else if (response.closed) throw new Error(`the body ended without ${JSON.stringify(text)}: ${seen}`);
     else await readableOrClosed(response);
