@@ -234,7 +234,7 @@ function toSlowReaders({ isSmoke }: Context): StreamScenario {
   return {
     name: "slow-readers",
     script: { ...fast, deltas: isSmoke ? 500 : 20_000, sizeChars: 2000, eventsPerWrite: 1 },
-    load: { type: "stalled", streams: isSmoke ? 10 : 200, seconds: isSmoke ? 1 : 9 },
+    load: { type: "stalled", streams: isSmoke ? 10 : 200, seconds: isSmoke ? 1 : 18 },
     figures: ["memory growth, MiB", "CPU %"],
     // Kernel socket buffers are not process memory.
     limits: onBoth("memory growth, MiB", 150),
