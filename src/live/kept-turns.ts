@@ -36,7 +36,7 @@ export class KeptTurns {
 
   /** Keeps `turn`; calls `onForgotten` when it is not kept any more. */
   keep(turn: FollowedTurn, onForgotten: () => void): void {
-    const sizeBytes = turn.log.position + toItemBytes(turn) + keptOverheadBytes;
+    const sizeBytes = turn.log.heldBytes + toItemBytes(turn) + keptOverheadBytes;
     this.forget(turn.id); // one that waited, and has gone on
     const kept = { turn, sizeBytes, onForgotten };
     this.#turns.set(turn.id, kept);

@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace } from "../turn/records.ts";
+import type { ChatPlace, TextSpill } from "../turn/records.ts";
 import type { CallReport } from "../turn/ports.ts";
 import type { Message } from "../turn/message.ts";
 import type { Place } from "../turn/turn-event.ts";
@@ -13,7 +13,7 @@ import { findModel, type TurnRequest } from "../turn/turn-request.ts";
 import { toTraceId } from "../turn/tracing/trace-context.ts";
 import type { Tracing } from "../turn/tracing/tracing.ts";
 import { withTitle, type Titles } from "../turn/titles/titles.ts";
-import { TurnLog } from "./turn-log.ts";
+import { TurnLog } from "./log/turn-log.ts";
 
 /** A turn that can be followed, in whatever process it runs or ran. */
 export interface FollowedTurn {
@@ -75,6 +75,8 @@ export interface LiveTurnPorts extends TurnPorts {
   readonly titles?: Titles | undefined;
   /** Absent if there are no traces. */
   readonly tracing?: Tracing | undefined;
+  /** Absent if logs stay in memory. */
+  readonly spill?: TextSpill | undefined;
 }
 
 /** Returns a turn, which runs, with a span of its own if there are traces. */
@@ -101,7 +103,7 @@ export function createTurn(
 export class LiveTurn implements FollowedTurn {
   readonly run: RunningTurn;
   readonly caller: Caller;
-  readonly log = new TurnLog();
+  readonly log: TurnLog;
   /** The store has its text up to here, and its items up to there. */
   storedPosition = 0;
   storedItem: Place | undefined;
@@ -128,6 +130,7 @@ export class LiveTurn implements FollowedTurn {
   ) {
     this.caller = request.caller;
     this.isKept = request.isKept !== false;
+    this.log = new TurnLog(this.isKept ? ports.spill : undefined); // a turn that is not kept leaves no trace
     this.extendsReply = request.extendsReply;
     this.request = request.request;
     this.#onDisconnect = ports.onDisconnect;

@@ -63,6 +63,7 @@ export class LiveTurns {
     this.#options = {
       ...options,
       canWait: records !== undefined,
+      spill: records?.spill,
       observe: (event) => {
         if (event.type === "turn-ended") this.#allowances.end(event.turn, event.result);
         if (event.type === "turn-waiting") this.#allowances.end(event.turn);

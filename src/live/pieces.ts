@@ -1,4 +1,5 @@
 /** The text and the items of running turns that have not been saved, or sent, yet. */
+import { AppError } from "../base/errors.ts";
 import type { Piece } from "../turn/records.ts";
 import type { Place } from "../turn/turn-event.ts";
 import type { LiveTurn } from "./live-turn.ts";
@@ -17,11 +18,14 @@ export function collectPieces(
     const [position, item] = from(turn);
     const { log } = turn;
     if (!hasNews(turn, position, item) || length > maxCallLength) continue;
-    const hasItems = isLater(log.savedPlace, item);
-    const text = log.textAfter(position);
-    const items = hasItems ? log.itemsAfter(item) : undefined;
-    length += text.length + (items === undefined ? 0 : JSON.stringify(items).length);
-    pieces.push({ turnId: turn.id, position, text, ...(items !== undefined && { items }) });
+    try {
+      const text = log.textAfter(position);
+      const items = isLater(log.savedPlace, item) ? log.itemsAfter(item) : undefined;
+      length += text.length + (items === undefined ? 0 : JSON.stringify(items).length);
+      pieces.push({ turnId: turn.id, position, text, ...(items !== undefined && { items }) });
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error; // else its text cannot be read back
+    }
   }
   return pieces;
 }

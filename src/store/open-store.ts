@@ -1,6 +1,7 @@
 /**
  * Opens the store: `DATABASE_URL`, else Supabase, else the embedded database; or a store that keeps nothing.
  */
+import { join } from "node:path";
 import { AppError, toAppError } from "../base/errors.ts";
 import { settleWithin } from "../base/deadline.ts";
 import type { Caller } from "../base/caller.ts";
@@ -22,6 +23,7 @@ import type { SupabaseOptions } from "./database/supabase.ts";
 import { Journal } from "./journal/journal.ts";
 import type { TableNames } from "./schema/schema.ts";
 import { VersionedDatabase } from "./schema/versioned-database.ts";
+import { SpillFile } from "./spill/spill-file.ts";
 import type { SavedPath } from "./turns/message-writer.ts";
 import type { SaveResult } from "./turns/save-result.ts";
 import { DurableTurnStore } from "./turns/durable-turn-store.ts";
@@ -181,6 +183,7 @@ async function openDurableStore(
   const sharesProgress = options.type !== "embedded";
   const parts = { database, writes, reads, journal, clock, sharesProgress, bus, observe };
   const turns = new DurableTurnStore(parts);
+  const spill = journal && createSpill(journal, clock, observe);
   const words = new WordIndexer({ database, clock, observe });
   indexer = words;
   const trouble = { database, isReduced: false, clock, countQueued: () => journal?.queue.size ?? 0 };
@@ -188,6 +191,7 @@ async function openDurableStore(
     turns,
     records: {
       progress: turns,
+      spill,
       bus,
       recovery: turns,
       paths: turns,
@@ -212,7 +216,7 @@ async function openDurableStore(
     close: async () => {
       sweeper?.close();
       await Promise.all([turns.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
-      await Promise.all([closeWithin(database, clock), bus?.close(), bucket?.close()]);
+      await Promise.all([closeWithin(database, clock), bus?.close(), bucket?.close(), spill?.close()]);
     },
   };
 }
@@ -250,6 +254,10 @@ async function openJournal(
     observe({ type: "store-trouble", error: toAppError(error) });
     return undefined;
   }
+}
+
+function createSpill({ path }: Journal, clock: Clock, observe: Observer): SpillFile {
+  return new SpillFile(join(path, "spill"), clock, (error) => observe({ type: "store-trouble", error }));
 }
 
 /** Opens what carries news between processes; `undefined` if the database cannot, or is not to. */

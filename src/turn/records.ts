@@ -206,6 +206,21 @@ export interface TurnRecovery {
   readonly healthyMs: number;
 }
 
+/** A text that is on disk, and takes no memory. */
+export interface SpilledText {
+  /** Returns its bytes. @throws AppError `store_unavailable` if the disk does not return what was written. */
+  read(): Buffer;
+}
+
+/** Keeps texts of long logs on disk while anything refers to them, at most until the process ends. */
+export interface TextSpill {
+  /**
+   * Resolves with a text of at most {@link textPageBytes} once it is on disk; with `undefined` if there is no
+   * room for it. Never rejects.
+   */
+  write(bytes: Buffer): Promise<SpilledText | undefined>;
+}
+
 /** Stored paths, and the newest turns on them. */
 export interface Paths {
   /**
@@ -290,6 +305,8 @@ export interface SummaryRecords {
 /** Turns beyond this process. Every method rejects with a `store_…` code. */
 export interface TurnRecords {
   readonly progress: TurnProgress;
+  /** Absent if logs stay in memory. */
+  readonly spill?: TextSpill | undefined;
   /** Absent if nothing tells other processes at once: they read again and again. */
   readonly bus?: LiveBus | undefined;
   readonly recovery: TurnRecovery;

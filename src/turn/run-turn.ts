@@ -202,19 +202,16 @@ export class RunningTurn {
       if (this.#isOver) return;
       if (next === undefined) throw new AppError("reply_too_large", "its tool calls are too long");
       if (next.type === "wait") return await this.#pause(next.approvals);
-      if (next.type === "ask") this.#askNext(next.isLast);
-      else {
+      if (next.type === "ask") {
+        const prompt = this.#steps?.toNextPrompt(next.isLast);
+        if (prompt !== undefined) this.#ask(prompt);
+      } else {
         const told = { finishReason: "tool-calls", model: modelEnd?.model, usage: undefined } as const;
         this.#finish({ outcome: "complete", modelEnd: told });
       }
     } catch (error) {
       this.fail(toAppError(error));
     }
-  }
-
-  #askNext(isLast: boolean): void {
-    const prompt = this.#steps?.toNextPrompt(isLast);
-    if (prompt !== undefined) this.#ask(prompt);
   }
 
   /** Stage 1d: the turn waits for its user. No process runs it until the user has decided. */
@@ -247,13 +244,17 @@ export class RunningTurn {
     this.#calls.abort();
     this.#steps?.close();
     this.#reply.end(ending.outcome === "complete");
-    void this.#end(ending).then(this.#done.resolve, this.#done.reject);
+    this.#done.resolve(this.#end(ending).catch((cause: unknown) => this.#lose(toAppError(cause))));
   }
 
   /** Stages 2 and 3: the reply is judged, and stored. */
   async #end(ending: Ending): Promise<EndResult> {
     const unsafe = await this.#isSafe;
-    if (unsafe !== undefined) return this.#refuse(unsafe);
+    if (unsafe !== undefined) {
+      // It has failed before its first text, whatever the model has said.
+      this.#gate.refuse(this.#toStart(this.#begin.conversationId));
+      return this.#lose(unsafe, 0);
+    }
     await this.#pausing; // a turn that is stopped while it starts to wait
     const toBodySent = createBodyReader(this.#output, this.#reply.position);
     // Without a plan the model's text is passed through, even if it is empty.
@@ -262,11 +263,10 @@ export class RunningTurn {
     return this.#tellEnd(result, judged.error, await this.#ports.store.end(this.#begin, result));
   }
 
-  /** A turn whose begin is safe nowhere has failed before its first text, whatever the model has said. */
-  #refuse(error: AppError): EndResult {
-    this.#gate.refuse(this.#toStart(this.#begin.conversationId));
+  /** Stores no end: the turn has not begun, or its text is lost. Recovery ends its rows, if there are any. */
+  #lose(error: AppError, position?: number): EndResult {
     const result = this.#toResult({ outcome: "failed", error }, undefined);
-    return this.#tellEnd(result, error, { storage: "none", conversationId: undefined }, 0);
+    return this.#tellEnd(result, error, { storage: "none", conversationId: undefined }, position);
   }
 
   #toStart(conversationId: string | undefined): TurnStart {

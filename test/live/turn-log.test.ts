@@ -1,10 +1,17 @@
 /** The log's promise: every reader, from any place and any number of times, reads exactly the body. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, test } from "node:test";
-import { TurnLog } from "../../src/live/turn-log.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { systemClock } from "../../src/base/clock.ts";
+import { textPageBytes } from "../../src/base/sizes.ts";
+import { TurnLog } from "../../src/live/log/turn-log.ts";
+import { SpillFile } from "../../src/store/spill/spill-file.ts";
+import type { TextSpill } from "../../src/turn/records.ts";
 import { BodyReader, boundaryBytes } from "../../src/turn/body.ts";
 import { boundary } from "../../src/turn/reply/boundary.ts";
 import { toPlainText } from "../../src/wires/foreword/plain-text.ts";
+import { makeTestFolder } from "../support/apps/use-app.ts";
 
 const runs = 10_000;
 const alphabet = ["a", "é", "語", "🙂", "\n", "---", "x".repeat(300)];
@@ -20,16 +27,20 @@ function createRandom(seed: number): () => number {
 
 /** Appends a random reply, of `count` events, in random steps; `between` is called after each. */
 class RandomReply {
-  readonly log = new TurnLog();
+  readonly log: TurnLog;
   body = "";
   #events = 0;
   readonly #random: () => number;
   readonly #count: number;
   readonly #planCount: number;
+  /** How often each text is repeated: some replies are long. */
+  readonly #repeats: number;
 
-  constructor(random: () => number) {
+  constructor(random: () => number, spill?: TextSpill) {
+    this.log = new TurnLog(spill);
     this.#random = random;
-    this.#count = 2 + Math.floor(random() * (random() < 0.1 ? 1_200 : 30));
+    this.#repeats = spill !== undefined && random() < 0.01 ? 100 : 1;
+    this.#count = 2 + Math.floor(random() * (this.#repeats === 1 && random() < 0.1 ? 1_200 : 30));
     this.#planCount = Math.floor(random() * this.#count);
     this.log.append({
       type: "turn-start",
@@ -61,7 +72,8 @@ class RandomReply {
       return;
     }
     const isBoundary = this.#events === this.#planCount;
-    const text = isBoundary ? boundary : (alphabet[Math.floor(this.#random() * alphabet.length)] ?? "");
+    const letter = alphabet[Math.floor(this.#random() * alphabet.length)] ?? "";
+    const text = isBoundary ? boundary : letter.repeat(this.#repeats);
     const position = this.log.position + (isBoundary ? boundaryBytes : Buffer.byteLength(text));
     if (isBoundary) this.log.append({ type: "plan-end", position });
     else
@@ -89,16 +101,32 @@ function readSome(log: TurnLog, after: number, most: number): { bytes: Buffer; i
 }
 
 describe("TurnLog", () => {
-  test(`is read byte-exact by a follower that is cut at any byte and resumes there, ${runs} times`, (context) => {
+  test(`is read byte-exact by a follower that is cut at any byte and resumes there, ${runs} times`, async (context) => {
+    const file = new SpillFile(join(await makeTestFolder(context), "spill"), systemClock, (error) => {
+      throw error;
+    });
+    context.after(() => file.close());
+    let reads = 0;
+    const spill: TextSpill = {
+      write: async (bytes) => {
+        const text = await file.write(bytes);
+        const read = (): Buffer => {
+          reads += 1;
+          return text?.read() ?? assert.fail();
+        };
+        return text && { read };
+      },
+    };
     const seed = Date.now() % 2 ** 31;
     const random = createRandom(seed);
     let cuts = 0;
     let different = 0;
     for (let run = 0; run < runs; run += 1) {
-      const reply = new RandomReply(random);
+      const reply = new RandomReply(random, spill);
       let seen = Buffer.alloc(0);
       for (let isOver = false; !isOver;) {
         while (!reply.isOver && random() < 0.9) reply.step();
+        if (reply.log.position > textPageBytes) await nextTurn(); // pages may get to disk
         const part = readSome(reply.log, seen.length, random() < 0.5 ? 1 + random() * 8 : Infinity);
         // A connection is cut at any byte, inside characters and the boundary too; without the end that came
         // with it.
@@ -113,8 +141,9 @@ describe("TurnLog", () => {
       if (!seen.equals(Buffer.from(reply.body))) different += 1;
     }
     context.diagnostic(
-      `figure: cuts ${cuts} in ${runs} replies, replies that differ ${different}, seed ${seed}`,
+      `figure: cuts ${cuts} in ${runs} replies, replies that differ ${different}, pages read from disk ${reads}, seed ${seed}`,
     );
+    assert.ok(reads > 20, `${reads} pages were read from disk`);
     assert.equal(different, 0, `seed ${seed}`);
   });
 

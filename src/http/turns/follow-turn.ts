@@ -3,10 +3,10 @@ import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { AppError } from "../../base/errors.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
-import type { TurnLog } from "../../live/turn-log.ts";
+import type { TurnLog } from "../../live/log/turn-log.ts";
 import { afterReading } from "../../base/deadline.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { Place, TurnEnd, TurnWaiting } from "../../turn/turn-event.ts";
+import type { Place, TurnEnd, TurnEvent, TurnWaiting } from "../../turn/turn-event.ts";
 import { isHttp10 } from "../edge/response.ts";
 import { sendModel } from "./replying-model.ts";
 import type { Projection, StreamWire, TitleWire } from "./stream-wire.ts";
@@ -204,7 +204,7 @@ class Follower {
 
   #write(): void {
     while (!this.#isFull) {
-      const event = this.#cursor.next();
+      const event = this.#next();
       if (event === undefined) return;
       const chunk = this.#projection.toChunk(event, this.#cursor.skipBytes);
       if (event.type === "turn-end" || event.type === "turn-waiting") return this.#finish(event, chunk);
@@ -215,6 +215,16 @@ class Follower {
       this.#send(chunk);
     }
     this.#watch();
+  }
+
+  /** A client that the log's text cannot be read back for is cut off; it may resume. */
+  #next(): TurnEvent | undefined {
+    try {
+      return this.#cursor.next();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return void this.#response.destroy();
+    }
   }
 
   #send(chunk: string | Uint8Array): void {

@@ -11,10 +11,10 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Message } from "../../turn/message.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { Caller } from "../../base/caller.ts";
-import type { LiveBus, LivePiece, StoredTurn, TurnProgress } from "../../turn/records.ts";
+import type { LiveBus, LivePiece, StoredTurn, TextSpill, TurnProgress } from "../../turn/records.ts";
 import type { FollowedTurn } from "../live-turn.ts";
 import { isLater } from "../pieces.ts";
-import { TurnLog } from "../turn-log.ts";
+import { TurnLog } from "../log/turn-log.ts";
 
 /** The delay before the next read: initially, and at most, while no text arrives. */
 const minDelayMs = 250;
@@ -30,6 +30,8 @@ export interface FollowingOptions {
   /** `undefined` if nothing tells at once of new text. */
   readonly bus: LiveBus | undefined;
   readonly clock: Clock;
+  /** Absent if logs stay in memory. */
+  readonly spill?: TextSpill | undefined;
   /** Takes over a turn that waits, to stop it; resolves with it. */
   readonly claim: (turnId: string, reason: "stop") => Promise<FollowedTurn | undefined>;
   /** Tells the owner of a turn that it is followed. */
@@ -42,7 +44,7 @@ export class RemoteTurn implements FollowedTurn {
   readonly caller: Caller;
   readonly extendsReply: Message | undefined;
   readonly request: JsonObject | undefined;
-  log = new TurnLog();
+  log: TurnLog;
   readonly #startedAt: Date;
   readonly #options: FollowingOptions;
   readonly #followed: Map<string, RemoteTurn>;
@@ -74,6 +76,7 @@ export class RemoteTurn implements FollowedTurn {
     this.#options = options;
     this.#followed = followed;
     this.#readAtMs = options.clock.monotonicMs();
+    this.log = new TurnLog(options.spill);
     this.extendsReply = stored.extendsReply;
     this.request = stored.request;
     const { conversationId, model, startedAt } = stored;

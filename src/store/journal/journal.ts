@@ -31,7 +31,8 @@ const TurnRows = z.array(z.object({ turnId: z.string() }));
 /** A process's queue of writes, kept on disk. Its state is known without reading the disk. */
 export class Journal {
   readonly #dataDir: string;
-  readonly #path: string;
+  /** Its folder, which this process alone uses. */
+  readonly path: string;
   readonly #thread: JournalThread;
   readonly #owners: string[];
   readonly #queue = new Map<number, QueuedWrite>();
@@ -46,7 +47,7 @@ export class Journal {
 
   private constructor(dataDir: string, folder: JournalFolder, maxBytes: number) {
     this.#dataDir = dataDir;
-    this.#path = folder.path;
+    this.path = folder.path;
     this.#thread = new JournalThread(folder, maxBytes);
     this.#owners = [folder.owner];
     this.owner = folder.owner;
@@ -87,7 +88,7 @@ export class Journal {
 
   /** Resolves with the size of its files, in bytes. */
   async findBytes(): Promise<number> {
-    const files = ["", "-wal", "-shm"].map((suffix) => join(this.#path, journalFileName + suffix));
+    const files = ["", "-wal", "-shm"].map((suffix) => join(this.path, journalFileName + suffix));
     const sizes = await Promise.all(
       files.map(async (file) => {
         const found = await stat(file).catch(() => undefined);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { TurnEvent } from "../../../src/turn/turn-event.ts";
-import { TurnLog } from "../../../src/live/turn-log.ts";
+import { TurnLog } from "../../../src/live/log/turn-log.ts";
 import { EventId, toEventId } from "../../../src/wires/ag-ui/stream/event-id.ts";
 import { toAgUiStream, type RunStream } from "../../../src/wires/ag-ui/stream/stream.ts";
 import { toStreamEvents, type StreamEvent } from "../../support/clients/stream-events.ts";

@@ -1,7 +1,7 @@
 /** Random turns as events: the same reply, cut into pieces in different ways, and how a client reads them. */
 import fc from "fast-check";
 import { z } from "zod";
-import { TurnLog } from "../../../src/live/turn-log.ts";
+import { TurnLog } from "../../../src/live/log/turn-log.ts";
 import { boundaryBytes } from "../../../src/turn/body.ts";
 import type { TurnEnd, TurnEvent } from "../../../src/turn/turn-event.ts";
 import {

@@ -1,61 +1,48 @@
 /** The log of one turn: its events in order, and the cursors of its followers. */
-import { boundaryBytes, toBodyText, toRest } from "../turn/body.ts";
-import { pushJoined } from "../turn/items/items.ts";
+import { textPageBytes } from "../../base/sizes.ts";
+import { toBodyText } from "../../turn/body.ts";
+import { pushJoined } from "../../turn/items/items.ts";
+import type { TextSpill } from "../../turn/records.ts";
 import {
   isItem,
   isSaved,
-  utf8,
   type BodyDelta,
-  type BodyEvent,
-  type ItemEvent,
   type Place,
   type SavedItem,
   type TurnEnd,
   type TurnEvent,
   type TurnStart,
   type TurnWaiting,
-} from "../turn/turn-event.ts";
+} from "../../turn/turn-event.ts";
+import { isAfter, LogCursor, type LoggedEvent, type ReadableLog } from "./log-cursor.ts";
+import { TextPage } from "./text-page.ts";
 
 /**
  * After this many events, or this much text in UTF-16 code units, events are joined, so that a reply costs
  * about its bytes.
  */
 const maxRecent = 256;
-const maxRecentLength = 64 * 1024;
+const maxRecentLength = 16 * 1024;
 /** The longest joined text, in UTF-16 code units: a follower that is behind gets one at a time. */
 const maxJoinedLength = 16 * 1024;
-
-const encoder = new TextEncoder();
-
-/** An event between the start and the end of a turn. */
-export type LoggedEvent = BodyEvent | ItemEvent;
 
 /** An event with text that can be joined with the next one of its kind, and cut. */
 type TextEvent = Extract<LoggedEvent, { readonly text: string }>;
 
-/**
- * Returns a piece of the body that is kept in UTF-8: half the size of some strings, and shared by all
- * followers that send it.
- */
-function toKept({ type, position }: BodyDelta, text: string): BodyDelta {
-  const bytes = Buffer.from(encoder.encode(text).buffer);
-  return {
-    type,
-    get text() {
-      return bytes.toString();
-    },
-    position,
-    [utf8]: bytes,
-  };
-}
+/** An event before the recent ones: text of the body is in pages. */
+type JoinedEvent = TextPage | Exclude<LoggedEvent, BodyDelta>;
 
 /**
  * Appended to by the turn, read by any number of followers, each with its own {@link LogCursor}. A slow
- * follower costs nothing: its unread events are the log itself.
+ * follower costs nothing: its unread events are the log itself. Of a long reply only the newest text is in
+ * memory, if there is a place on disk for the rest.
  */
-export class TurnLog {
+export class TurnLog implements ReadableLog {
+  readonly #spill: TextSpill | undefined;
   /** Events before the recent ones; small events of a kind are joined. */
-  readonly #joined: LoggedEvent[] = [];
+  readonly #joined: JoinedEvent[] = [];
+  /** Bytes of the body in them. */
+  #joinedBytes = 0;
   #recent: LoggedEvent[] = [];
   #recentLength = 0;
   /** The number of events before the first recent one. */
@@ -69,6 +56,11 @@ export class TurnLog {
   readonly #followers = new Set<() => void>();
   /** Resolves with the title of the conversation; `undefined` unless one is being made, or was. */
   title: Promise<string | undefined> | undefined;
+
+  /** @param spill takes full pages of its text; `undefined` if they stay in memory. */
+  constructor(spill?: TextSpill) {
+    this.#spill = spill;
+  }
 
   /** The first event; `undefined` until it comes. */
   get start(): TurnStart | undefined {
@@ -88,6 +80,12 @@ export class TurnLog {
   /** Bytes of the plain-text body so far. */
   get position(): number {
     return this.#position;
+  }
+
+  /** The bytes of the body's text that are in memory, about. */
+  get heldBytes(): number {
+    const pages = this.#joined.filter((event) => event instanceof TextPage);
+    return pages.reduce((sum, { heldBytes }) => sum + heldBytes, this.#position - this.#joinedBytes);
   }
 
   /** Whether there was any event beside the text. */
@@ -197,7 +195,8 @@ export class TurnLog {
       if (event !== undefined && isAfter(event, position, ordinal)) high = middle;
       else low = middle + 1;
     }
-    return this.#joined[low];
+    const found = this.#joined[low];
+    return found instanceof TextPage ? found.toEvent() : found;
   }
 
   #push(event: LoggedEvent): void {
@@ -213,13 +212,15 @@ export class TurnLog {
     for (const [index, event] of this.#recent.entries()) {
       if (!("text" in event)) {
         this.#joined.push(event);
+        if (!isItem(event)) this.#joinedBytes = event.position;
         continue;
       }
       pieces.push(event.text);
       length += event.text.length;
       if (continues(event, this.#recent[index + 1]) && length < maxJoinedLength) continue;
       const text = pieces.length === 1 ? event.text : pieces.join("");
-      this.#joined.push(isItem(event) ? { ...event, text } : toKept(event, text));
+      if (isItem(event)) this.#joined.push({ ...event, text });
+      else this.#addText(event.type, text);
       pieces = [];
       length = 0;
     }
@@ -227,91 +228,26 @@ export class TurnLog {
     this.#recent = [];
     this.#recentLength = 0;
   }
-}
 
-/** A place in a log that only moves forward. */
-export class LogCursor {
-  readonly #log: TurnLog;
-  /** Number of the next event, if it is known to be recent. */
-  #sequence = -1;
-  #position: number;
-  #ordinal: number;
-  /** Whether the place is known to lie between two events of the log as it is now. */
-  #isAligned = false;
-  #skipBytes = 0;
-  #isOver = false;
-
-  constructor(log: TurnLog, position: number, ordinal: number) {
-    this.#log = log;
-    this.#position = position;
-    this.#ordinal = ordinal;
-  }
-
-  /**
-   * How many bytes of the event that {@link next} returned last the reader already has: of its first
-   * character, or of the boundary.
-   */
-  get skipBytes(): number {
-    return this.#skipBytes;
-  }
-
-  /** Returns the next event of body or item, then the last one, once; `undefined` while there is none. */
-  next(): LoggedEvent | TurnEnd | TurnWaiting | undefined {
-    return this.nextLogged() ?? this.#takeLast();
-  }
-
-  /** Returns the next event of body or item; `undefined` while there is none. */
-  nextLogged(): LoggedEvent | undefined {
-    for (;;) {
-      if (this.#sequence < this.#log.recentStart) {
-        const joined = this.#log.joinedAfter(this.#position, this.#ordinal);
-        if (joined !== undefined) return this.#take(joined, false);
-        this.#sequence = this.#log.recentStart;
-      }
-      const event = this.#log.recentAt(this.#sequence);
-      if (event === undefined) return undefined;
-      this.#sequence += 1;
-      if (isAfter(event, this.#position, this.#ordinal)) return this.#take(event, this.#isAligned);
+  #addText(type: BodyDelta["type"], text: string): void {
+    for (let rest = text; rest !== "";) {
+      const page = this.#findOpenPage(type, rest);
+      rest = page.add(rest);
+      this.#joinedBytes = page.position;
+      if (page.isFull && this.#spill !== undefined) void page.spill(this.#spill);
     }
   }
 
-  #take(event: LoggedEvent, isAligned: boolean): LoggedEvent {
-    if (isItem(event)) return this.#takeItem(event);
-    const rest = toRest(event, isAligned ? 0 : this.#position - (event.position - toBytes(event)));
-    this.#skipBytes = rest.skipBytes;
-    this.#isAligned = true;
-    this.#position = event.position;
-    this.#ordinal = 0;
-    return rest.event;
+  /** Returns the last event if it is a page that takes more text of this type, else a new page. */
+  #findOpenPage(type: BodyDelta["type"], text: string): TextPage {
+    const last = this.#joined.at(-1);
+    const isPage = last instanceof TextPage && last.type === type;
+    if (isPage && !last.isFull) return last;
+    // Most replies are short: only a second page is expected to be filled.
+    const page = new TextPage(type, this.#joinedBytes, isPage ? textPageBytes : 2 * text.length);
+    this.#joined.push(page);
+    return page;
   }
-
-  /** A place in the middle of a character of an item's text counts as before it. */
-  #takeItem(event: ItemEvent): ItemEvent {
-    const start = "text" in event ? event.ordinal - Buffer.byteLength(event.text) : 0;
-    const hasBytes = event.position === this.#position ? this.#ordinal - start : 0;
-    this.#skipBytes = 0;
-    this.#isAligned = true;
-    this.#position = event.position;
-    this.#ordinal = event.ordinal;
-    return "text" in event && hasBytes > 0 ? { ...event, text: cutText(event.text, hasBytes) } : event;
-  }
-
-  #takeLast(): TurnEnd | TurnWaiting | undefined {
-    if (this.#isOver || this.#log.last === undefined) return undefined;
-    this.#isOver = true;
-    this.#skipBytes = 0;
-    return this.#log.last;
-  }
-}
-
-function toBytes(event: BodyEvent): number {
-  return event.type === "plan-end" ? boundaryBytes : (event[utf8]?.length ?? Buffer.byteLength(event.text));
-}
-
-/** Whether an event ends after a place. */
-function isAfter(event: LoggedEvent, position: number, ordinal: number): boolean {
-  if (event.position !== position) return event.position > position;
-  return isItem(event) && event.ordinal > ordinal;
 }
 
 /** Whether `next` is a text of the same kind, at the same place. */
@@ -320,12 +256,4 @@ function continues(event: TextEvent, next: LoggedEvent | undefined): boolean {
   if (!isItem(event) || !isItem(next)) return true;
   const isSameCall = "callId" in event ? "callId" in next && event.callId === next.callId : true;
   return isSameCall && event.position === next.position;
-}
-
-/** Returns `text` without its first `bytes`, from the start of a whole character. */
-function cutText(text: string, bytes: number): string {
-  const encoded = Buffer.from(text);
-  let start = bytes;
-  while (start > 0 && ((encoded[start] ?? 0) & 0xc0) === 0x80) start -= 1;
-  return encoded.subarray(start).toString();
 }
