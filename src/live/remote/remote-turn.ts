@@ -134,8 +134,8 @@ export class RemoteTurn implements FollowedTurn {
   }
 
   abandon(): void {
-    this.#forget();
     if (this.log.end === undefined) this.#end("interrupted", "server_stopping");
+    else this.#forget();
   }
 
   #forget(): void {
@@ -177,17 +177,15 @@ export class RemoteTurn implements FollowedTurn {
       const stored = await this.#options.progress.read(this.id, this.caller, before, itemBefore);
       if (this.log.end !== undefined) return;
       this.#readAtMs = this.#options.clock.monotonicMs();
-      if (stored === undefined) this.#end("interrupted", "not_found");
+      // Its id may be that of another one by now.
+      if (stored?.startedAt.getTime() !== this.#startedAt.getTime()) this.#end("interrupted", "not_found");
       else this.#take(stored);
     } catch (error) {
       // The turn may still be running, and is read again later; but followers must not wait forever without a
       // word.
       const { code } = toAppError(error);
       const silentMs = this.#options.clock.monotonicMs() - this.#readAtMs;
-      if (this.log.end === undefined && silentMs >= patienceMs) {
-        this.#forget(); // a follower that resumes starts a new read
-        this.#end("interrupted", code);
-      }
+      if (this.log.end === undefined && silentMs >= patienceMs) this.#end("interrupted", code);
     }
     const isIdle = this.log.position === before && this.#lastItem === itemBefore;
     this.#delayMs = isIdle ? Math.min(maxDelayMs, this.#delayMs * 1.5) : minDelayMs;
@@ -261,7 +259,9 @@ export class RemoteTurn implements FollowedTurn {
     });
   }
 
+  /** Ends it without its rows: a follower that resumes starts a new read. */
   #end(outcome: "interrupted", code: ErrorCode): void {
+    this.#forget();
     this.log.append({
       type: "turn-end",
       outcome,

@@ -11,7 +11,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { useDatabase, useModel, useStartApp } from "../../support/apps/use-app.ts";
 import {
+  beginRun,
   beginTurn,
+  deleteChat,
   followTurn,
   type BegunTurn,
   type ClockedServer,
@@ -186,29 +188,14 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
         const [here, there] = await startPair();
         const runId = randomUUID();
         for (const words of [[" Two.", " Three."], [" Six."]]) {
-          const userId = randomUUID();
-          const { call, opening } = await openRun(here, userId, runId);
-          call.text("- p\n---RESPONSE---\nOne.");
-          const own = await opening;
-          await readUntil(own, "One.");
-          const begun = { turnId: String(own.headers["x-turn-id"]), userId, call, own };
+          const begun = await beginRun(here, model, { runId, userId: randomUUID() });
           const remote = await followTurn(there, begun);
           const turn = { ...begun, remote, text: await readUntil(remote, "One.") };
           for (const word of words) await say(word, turn, here);
           await finish(turn, ["One.", ...words].join(""), here);
-          const path = `/conversations/${String(own.headers["x-conversation-id"])}?userId=${userId}`;
-          assert.equal((await here.app.get(path, {}, "DELETE")).status, 204);
+          await deleteChat(here, turn);
         }
       });
-
-      /** Starts a run whose turn has the id `runId`. */
-      async function openRun({ app }: ClockedServer, userId: string, runId: string) {
-        const next = model.nextCall();
-        const messages = [{ id: "question", role: "user", content: "Hi" }];
-        const run = { threadId: "thread", runId, messages };
-        const opening = app.open("POST", `/ag-ui?userId=${userId}`, run);
-        return { call: await next, opening };
-      }
 
       test("doctor tells whether Redis can be used, and warns of one that removes live replies", async () => {
         const folder = await makeFolder();

@@ -3,12 +3,15 @@
  * wake-up makes it read, unless the test moves it.
  */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { describe, test, type TestContext } from "node:test";
 import { Client } from "pg";
 import { useDatabase, useFolder, useModel, useStartApp } from "../../support/apps/use-app.ts";
 import { runDoctor } from "../../command/run-doctor.ts";
 import {
+  beginRun,
   beginTurn,
+  deleteChat,
   followTurn,
   type BegunTurn,
   type ClockedServer,
@@ -89,6 +92,28 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     for (const { body } of await ends) assert.match(body, /^\n\[error\] server_stopping: /);
     turn.call.finish();
     await readResponse(turn.own);
+  });
+
+  test("one that is deleted ends for its follower, also when its user starts another with its id", async () => {
+    const off = { DATABASE_WAKE_UPS: "false" };
+    const [here, there] = [await start(off), await start(off)];
+    const run = { runId: randomUUID(), userId: randomUUID() };
+    const turn = await beginRun(here, model, run);
+    here.clock.advance(500);
+    const isSaved = `select from turn_pieces where turn_id = '${turn.turnId}'`;
+    while ((await database.sql(isSaved)).length === 0);
+    const remote = await followTurn(there, turn);
+    await readUntil(remote, "One.");
+    turn.call.finish();
+    await readResponse(turn.own);
+    await deleteChat(here, turn);
+    const other = await beginRun(here, model, run);
+    await say(" Two.", other, here);
+    other.call.finish();
+    await readResponse(other.own);
+    there.clock.advance(2_000);
+    const { body } = await readResponse(remote);
+    assert.match(body, /^\n\[error\] not_found: /);
   });
 
   test("a stop reaches their server at once, and its result comes back", async () => {

@@ -24,10 +24,37 @@ export interface BegunTurn {
 export async function beginTurn({ app }: ClockedServer, model: ScriptedModel): Promise<BegunTurn> {
   const userId = randomUUID();
   const { call, opening } = await openTurn(app, model, { userId });
+  return await sayFirst(userId, call, opening);
+}
+
+/** Starts a turn as {@link beginTurn} does, by a run of AG-UI, whose UUID becomes the turn's id. */
+export async function beginRun(
+  { app }: ClockedServer,
+  model: ScriptedModel,
+  { runId, userId }: { readonly runId: string; readonly userId: string },
+): Promise<BegunTurn> {
+  const next = model.nextCall();
+  const messages = [{ id: "question", role: "user", content: "Hi" }];
+  const opening = app.open("POST", `/ag-ui?userId=${userId}`, { threadId: "thread", runId, messages });
+  return await sayFirst(userId, await next, opening);
+}
+
+async function sayFirst(
+  userId: string,
+  call: ScriptedCall,
+  opening: Promise<IncomingMessage>,
+): Promise<BegunTurn> {
   call.text("- p\n---RESPONSE---\nOne.");
   const own = await opening;
   await readUntil(own, "One.");
   return { turnId: String(own.headers["x-turn-id"]), userId, call, own };
+}
+
+/** Deletes the conversation of a turn on a server. */
+export async function deleteChat({ app }: ClockedServer, { userId, own }: BegunTurn): Promise<void> {
+  const path = `/conversations/${String(own.headers["x-conversation-id"])}?userId=${userId}`;
+  const { status, body } = await app.get(path, {}, "DELETE");
+  if (status !== 204) throw new Error(`${status} ${body}`);
 }
 
 /** Follows a turn from its start on a server, as `accept`. */
