@@ -62,10 +62,12 @@ export class MessageAttachments implements TurnAttachments {
         messages.push(withoutLinks(message));
         continue;
       }
-      const images = message.images.map(async (image) =>
-        image.link === undefined ? await identify(image, request) : toLinked(image, image.link, found),
-      );
-      messages.push({ ...message, images: await Promise.all(images) });
+      const images: Image[] = [];
+      for (const image of message.images)
+        images.push(
+          image.link === undefined ? await identify(image, request) : toLinked(image, image.link, found),
+        );
+      messages.push({ ...message, images });
     }
     return messages;
   }
@@ -153,7 +155,9 @@ async function identify(
   const mediaType = isKept === false || image.data === "" ? undefined : findType(image.data);
   if (mediaType === undefined || !isOfType(image.data, image.mimeType)) return image;
   const bytes = Buffer.from(image.data, "base64");
-  const [digest, textDigest] = await Promise.all([sha256(bytes), sha256(Buffer.from(image.data, "latin1"))]);
+  // One after another: each copies a large file, and copies of all at once would hold up the event loop.
+  const digest = await sha256(bytes);
+  const textDigest = await sha256(Buffer.from(image.data, "latin1"));
   const id = toAttachmentId(caller.userId, mediaType, digest);
   return { ...image, attachment: { id, mediaType, sizeBytes: bytes.length, digest, textDigest } };
 }
