@@ -16,10 +16,12 @@ import type {
 } from "../turn/ports.ts";
 import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 import { ContextFit } from "./context/context-fit.ts";
-import type { Exchange } from "./connection-pool.ts";
+import type { Exchange, PooledRequest } from "./connection-pool.ts";
 import { OpenAiAttempt, type AttemptSink } from "./openai-attempt.ts";
+import { toJsonBytes, type JsonParts } from "../base/json/long-json.ts";
 import { OpenAiServer, type CompletionRequest, type Target } from "./openai-server.ts";
-import type { Correction } from "./request/parameter-memory.ts";
+import { isAboutFiles, isAboutKind } from "./request/file-memory.ts";
+import { isUndone, type Correction } from "./request/parameter-memory.ts";
 import { toOwnWords } from "./request/own-words.ts";
 import {
   findCorrections,
@@ -184,15 +186,27 @@ class OpenAiCall implements ModelCall {
     const { options } = this.#server;
     this.#attempt = new OpenAiAttempt(options, this.#clock, sink, request.offered, this.#leaveAfterMs);
     this.#exchange = undefined;
+    const { origin, path, headers, body } = request;
+    if (typeof body === "string") this.#post({ origin, path, headers, body }, this.#attempt);
+    else void this.#postLong(request, body, this.#attempt);
+  }
+
+  /** Not in this tick: its bytes are made in many. */
+  async #postLong(request: CompletionRequest, parts: JsonParts, attempt: OpenAiAttempt): Promise<void> {
+    const body = await toJsonBytes(parts);
+    if (!this.#isOver && this.#attempt === attempt) this.#post({ ...request, body }, attempt);
+  }
+
+  #post(request: PooledRequest, attempt: OpenAiAttempt): void {
     try {
-      this.#exchange = this.#dispatch(request, this.#attempt);
+      this.#exchange = this.#dispatch(request, attempt);
     } catch (error) {
       // Not in the caller's own tick.
       queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error))));
     }
   }
 
-  #dispatch(request: CompletionRequest, attempt: OpenAiAttempt): Exchange {
+  #dispatch(request: PooledRequest, attempt: OpenAiAttempt): Exchange {
     const send = (): Exchange => this.#server.pool.dispatch(request, attempt, this.#needsFresh);
     return this.#meter === undefined ? send() : this.#meter.run(send);
   }
@@ -281,23 +295,4 @@ class OpenAiCall implements ModelCall {
     this.#lasting.push(...found.filter(({ name }) => name !== "tools" || !isAboutSchema(body)));
     return found.length > 0;
   }
-}
-
-/** Whether `correction` gives a parameter a name that was refused before. */
-function isUndone({ newName }: Correction, { name }: Correction): boolean {
-  return newName !== undefined && newName === name;
-}
-
-/** Whether a refusal names a file, or a type of content. */
-function isAboutFiles(error: AppError, body: string): boolean {
-  return (
-    /^status (?:400|413|415|422)\b/.test(error.message) && /\bfiles?\b|file_|\bpdf|\btypes?\b/i.test(body)
-  );
-}
-
-/** Whether it is about files of any content, not about this one. */
-function isAboutKind(body: string): boolean {
-  return /(?:unknown|unsupported|not supported?|support|should be|must be|one of)[^]{0,80}(?:types?\b|image_url|'text'|"text"|files?\b)/i.test(
-    body,
-  );
 }

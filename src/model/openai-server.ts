@@ -2,6 +2,7 @@
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock } from "../base/clock.ts";
+import { toJsonText, type JsonText } from "../base/json/long-json.ts";
 import type { Observer } from "../turn/observer.ts";
 import { callForms, findSystemForms, toCalledTools, toSigned, toSystemForm } from "./request/call-forms.ts";
 import { ContextMemory } from "./context/context-memory.ts";
@@ -24,7 +25,7 @@ export interface Target {
 
 /** A request ready to be sent. */
 export interface CompletionRequest extends Target, RefusedRequest {
-  readonly body: string;
+  readonly body: JsonText;
   /** The tools in it; `undefined` if there are none. */
   readonly offered: OfferedTools | undefined;
 }
@@ -132,7 +133,15 @@ export class OpenAiServer {
     ];
     const { parameters: asked } = prompt;
     const headers = more === undefined ? target.headers : { ...target.headers, ...more };
-    return { ...target, headers, body: JSON.stringify(body), parameters, asked, added, offered };
+    return {
+      ...target,
+      headers,
+      body: toJsonText(body, countLength(prompt)),
+      parameters,
+      asked,
+      added,
+      offered,
+    };
   }
 
   /** Remembers a request with which the model has replied, and the corrections in it. */
@@ -146,6 +155,16 @@ export class OpenAiServer {
     }
     this.#memory.accept(parameters);
   }
+}
+
+/** Returns the length of the texts and images of `prompt`, in UTF-16 code units. */
+function countLength(prompt: Prompt): number {
+  let length = 0;
+  for (const { text, images } of prompt.kind === "chat" ? prompt.messages : prompt.chat) {
+    length += text.length;
+    for (const { data } of images) length += data.length;
+  }
+  return length;
 }
 
 async function toTarget(options: OpenAiOptions): Promise<Target> {

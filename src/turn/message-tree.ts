@@ -3,6 +3,8 @@
  * digests, so a resent history is found instead of stored again.
  */
 import { hash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { maxAtOnceLength } from "../base/json/long-json.ts";
 import { findLineStart } from "./reply/boundary.ts";
 import type { Image, Message, Role } from "./message.ts";
 import { splitSentReply } from "./reply/sent-reply.ts";
@@ -46,6 +48,9 @@ export interface AddressedMessage {
 export interface AnsweredReply extends AddressedMessage {
   readonly earlierDigests: readonly Digest[];
 }
+
+/** How much text is read in one turn of the event loop, in UTF-16 code units. */
+const turnLength = 262_144;
 
 /** The start of the error line that ends a reply that was cut off; a frontend may send it back. */
 const errorLine = /^\[error\] [a-z_]+: /;
@@ -185,12 +190,44 @@ export function toAnswer(reply: Message): Message {
   return { ...reply, text, ...(tools !== undefined && { tools: moveTools(tools, reply.text, text) }) };
 }
 
-function digestMessage({ role, text, images, tools, isAnswer, plan }: Message): {
-  content: string;
-  plan: string | undefined;
-  toolsDigest: Digest | undefined;
-  contentDigests: readonly [Digest, ...Digest[]];
-} {
+/** A message's content and its digests. */
+interface MessageDigests {
+  readonly content: string;
+  readonly plan: string | undefined;
+  readonly toolsDigest: Digest | undefined;
+  readonly contentDigests: readonly [Digest, ...Digest[]];
+}
+
+/** What is known of long messages, as long as they are used. */
+const knownDigests = new WeakMap<Message, MessageDigests>();
+
+/** Whether the texts of a chat are so long that {@link readLongChat} is to read them. */
+export function isLongChat(messages: readonly Message[]): boolean {
+  let length = 0;
+  for (const { text } of messages) length += text.length;
+  return length > maxAtOnceLength;
+}
+
+/**
+ * Reads the texts of a long chat a message at a time, and remembers what a turn needs to know of them: read
+ * at once, they hold up the event loop.
+ */
+export async function readLongChat(messages: readonly Message[]): Promise<void> {
+  let length = 0;
+  for (const message of messages) {
+    knownDigests.set(message, findDigests(message));
+    length += message.text.length;
+    if (length < turnLength) continue;
+    length = 0;
+    await nextTurn();
+  }
+}
+
+function digestMessage(message: Message): MessageDigests {
+  return knownDigests.get(message) ?? findDigests(message);
+}
+
+function findDigests({ role, text, images, tools, isAnswer, plan }: Message): MessageDigests {
   const toolsDigest = digestTools(tools);
   const whole = text.trim();
   const digest = digestParts(role, text, images, toolsDigest);

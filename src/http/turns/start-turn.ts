@@ -5,6 +5,7 @@ import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
 import { checkParameters } from "../../turn/allowed-parameters.ts";
 import { hasImages, type TurnAttachments } from "../../turn/attachments/turn-attachments.ts";
+import { isLongChat, readLongChat } from "../../turn/message-tree.ts";
 import type { Models } from "../../turn/ports.ts";
 import { readTraceContext } from "../../turn/tracing/trace-context.ts";
 import { findModel, type TurnRequest } from "../../turn/turn-request.ts";
@@ -34,6 +35,7 @@ export async function startTurn(
   const trace = readTraceContext(request.headers);
   const allowed = { ...limits.allow(request, requested), requestId: request.id, trace };
   const prepared = hasImages(allowed) ? await prepare(allowed, attachments) : allowed;
+  if (isLongChat(prepared.messages)) await readLongChat(prepared.messages);
   const { turn, isReplay, left } = await live.start(prepared);
   if (left !== undefined) limits.sendLeft(prepared, left, reply);
   if (isReplay) void reply.header("idempotency-replayed", "true");

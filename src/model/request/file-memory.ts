@@ -1,4 +1,5 @@
 /** Remembers for a while that a model's server reads no PDFs. */
+import type { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 
 /** How long after a refusal no PDF of an earlier message is sent, in milliseconds. */
@@ -27,4 +28,18 @@ export class FileMemory {
   accept(): void {
     this.#refusedUntilMs = -Infinity;
   }
+}
+
+/** Whether a refusal names a file, or a type of content. */
+export function isAboutFiles(error: AppError, body: string): boolean {
+  return (
+    /^status (?:400|413|415|422)\b/.test(error.message) && /\bfiles?\b|file_|\bpdf|\btypes?\b/i.test(body)
+  );
+}
+
+/** Whether it is about files of any content, not about this one. */
+export function isAboutKind(body: string): boolean {
+  return /(?:unknown|unsupported|not supported?|support|should be|must be|one of)[^]{0,80}(?:types?\b|image_url|'text'|"text"|files?\b)/i.test(
+    body,
+  );
 }

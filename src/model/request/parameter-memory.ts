@@ -119,3 +119,8 @@ export class ParameterMemory {
 function toStricter(first: unknown, second: unknown): unknown {
   return typeof first === "number" && typeof second === "number" ? Math.min(first, second) : first;
 }
+
+/** Whether `correction` gives a parameter a name that was refused before. */
+export function isUndone({ newName }: Correction, { name }: Correction): boolean {
+  return newName !== undefined && newName === name;
+}

@@ -1,7 +1,8 @@
 /** The one door to the rows: SQL functions called with one JSON argument, the same on every database. */
 import type { AppError } from "../../base/errors.ts";
 import type { Caller } from "../../base/caller.ts";
-import type { JsonObject } from "../../base/json.ts";
+import { isRecord, type JsonObject } from "../../base/json.ts";
+import { toJsonText, type JsonText } from "../../base/json/long-json.ts";
 import type { PoolState } from "../../base/semaphore.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
@@ -140,6 +141,15 @@ export const service: Caller = { userId: undefined, accessToken: undefined };
 /** Returns the argument that the functions read: with the schema version, and the user the call is for. */
 export function toArgument(argument: JsonObject, caller: Caller, version = schemaVersion): JsonObject {
   return { schema_version: version, user_id: caller.userId, ...argument };
+}
+
+/** Returns an argument as JSON; one with a long path in parts. */
+export function toArgumentText(argument: JsonObject): JsonText {
+  const { path } = argument;
+  let length = 0;
+  for (const message of Array.isArray(path) ? path : [])
+    if (isRecord(message) && typeof message["content"] === "string") length += message["content"].length;
+  return toJsonText(argument, length);
 }
 
 /** Called for trouble outside of any call, like a connection that breaks while idle. */

@@ -1,5 +1,6 @@
 /** The begin and the end of a turn as the journal stores them: JSON, without the access token. */
 import { z } from "zod";
+import { joinJson, toJsonText, type JsonText } from "../../base/json/long-json.ts";
 import { optional, parse } from "../../base/parse.ts";
 import { StoredImage } from "../../turn/attachments/stored-image.ts";
 import type { Estimate } from "../../turn/limits.ts";
@@ -69,12 +70,12 @@ const QueuedBegin = z.object({
 export function toQueuedBegin(
   { caller, allowance, ...turn }: TurnBegin,
   isStored: (id: string) => boolean = () => false,
-): string {
+): JsonText {
   const { subject, key } = allowance ?? {};
   const path = turn.path.map((message) =>
     message.images === undefined ? message : { ...message, images: toQueuedImages(message.images, isStored) },
   );
-  return JSON.stringify({
+  const queued = {
     ...turn,
     path,
     subject,
@@ -83,7 +84,17 @@ export function toQueuedBegin(
     wire: undefined,
     traceId: undefined,
     userId: caller.userId,
-  });
+  };
+  return toJsonText(queued, countLength(path));
+}
+
+function countLength(path: TurnBegin["path"]): number {
+  let length = 0;
+  for (const { content, images = [] } of path) {
+    length += content.length;
+    for (const { data } of images) length += data.length;
+  }
+  return length;
 }
 
 function toQueuedImages(images: readonly Image[], isStored: (id: string) => boolean): readonly Image[] {
@@ -94,8 +105,9 @@ function toQueuedImages(images: readonly Image[], isStored: (id: string) => bool
 }
 
 /** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
-export function parseQueuedBegin(text: string): TurnBegin {
-  const { userId, subject, keyName, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
+export function parseQueuedBegin(text: JsonText): TurnBegin {
+  const value: unknown = JSON.parse(joinJson(text));
+  const { userId, subject, keyName, ...turn } = parse(QueuedBegin, value, "write_rejected");
   return {
     ...turn,
     mayBeRefused: false,

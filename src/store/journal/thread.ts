@@ -2,6 +2,7 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { AppError } from "../../base/errors.ts";
+import { countUnits } from "../../base/json/long-json.ts";
 import { toJournalFailure, type JournalFolder } from "./folder.ts";
 import type { JournalOperation, JournalReply } from "./worker.ts";
 import type { JournalWrite } from "./write.ts";
@@ -86,7 +87,7 @@ export class JournalThread {
       if (request === undefined) break;
       try {
         const posted = toPosted(request.operation);
-        if (posted.type === "append") length += posted.argument.length;
+        if (posted.type === "append") length += countUnits(posted.argument);
         operations.push(posted);
         requests.push(request);
       } catch (error) {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
+import { joinJson, type JsonText } from "../../base/json/long-json.ts";
 import type { Piece } from "../../turn/records.ts";
 import { openJournalFile } from "./journal-file.ts";
 import { queuedColumns, type WriteHead } from "./write.ts";
@@ -9,7 +10,7 @@ import { queuedColumns, type WriteHead } from "./write.ts";
 /** An operation; the thread receives them in lists. */
 export type JournalOperation =
   | { readonly type: "load" | "list-released" | "list-piece-turns" }
-  | { readonly type: "append"; readonly write: WriteHead; readonly argument: string }
+  | { readonly type: "append"; readonly write: WriteHead; readonly argument: JsonText }
   | { readonly type: "read" | "remove"; readonly id: number }
   | { readonly type: "quarantine"; readonly id: number; readonly reason: string }
   | { readonly type: "append-pieces"; readonly pieces: readonly Piece[] }
@@ -206,7 +207,7 @@ function run(operation: JournalOperation): unknown {
     case "list-released":
       return listReleased();
     case "append":
-      return append(operation.write, operation.argument);
+      return append(operation.write, joinJson(operation.argument));
     case "read":
       return readArgument.get(operation.id);
     case "remove":

@@ -2,6 +2,8 @@
  * A write of the journal, in memory and in its file: shared by the journal thread and by readers of the file.
  */
 
+import type { JsonText } from "../../base/json/long-json.ts";
+
 /** The kind and the ids of a write: the begin or the end of a turn. */
 export interface WriteHead {
   readonly kind: "begin" | "end";
@@ -13,7 +15,7 @@ export interface WriteHead {
 /** A write to the database. */
 export interface JournalWrite extends WriteHead {
   /** Returns its argument as JSON: a second copy of a reply, made only when it is sent. */
-  readonly toArgument: () => string;
+  readonly toArgument: () => JsonText;
 }
 
 /** A queued write, without its argument. */

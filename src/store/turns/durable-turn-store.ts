@@ -1,6 +1,7 @@
 /** The store that turns use: a database behind a journal. */
 import { settleWithin } from "../../base/deadline.ts";
 import { toAppError } from "../../base/errors.ts";
+import type { JsonText } from "../../base/json/long-json.ts";
 import type { LimitName } from "../../turn/limits.ts";
 import type { Caller } from "../../base/caller.ts";
 import type {
@@ -91,7 +92,7 @@ export class DurableTurnStore implements TurnStore, TurnProgress, TurnRecovery, 
     return this.#toBegun(written.value, turn);
   }
 
-  #toQueued(turn: TurnBegin): string {
+  #toQueued(turn: TurnBegin): JsonText {
     return toQueuedBegin(turn, (id) => this.#options.writes.hasAttachment(id));
   }
 

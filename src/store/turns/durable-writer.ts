@@ -36,7 +36,7 @@ export interface Write<Result extends TypedResult> {
   readonly kind: JournalWrite["kind"];
   readonly call: () => Promise<Result>;
   /** Its argument, as the journal stores it. */
-  readonly toArgument: () => string;
+  readonly toArgument: JournalWrite["toArgument"];
   /** Asks whether the database would refuse the write because of another turn; present if it may. */
   readonly findRefusal?: () => Promise<Result | undefined>;
 }

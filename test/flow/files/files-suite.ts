@@ -254,5 +254,27 @@ export function runFilesSuite(
         "attachment; filename*=UTF-8''AB%3A%20c%20%E2%80%9Cq%E2%80%9D.pdf",
       );
     });
+
+    test("a long chat with a large image reaches the model, the rows and the files to the letter", async () => {
+      const userId = randomUUID();
+      const file = makePng("large", 1_500_000);
+      const words = `naïve “quoted” \\ \\u0041 "words" 😀 \n`;
+      const texts = Array.from({ length: 30 }, (_, index) => `${index} ${words.repeat(2_500)}.`);
+      const earlier = texts.map((text, index) => ({ sender: index % 2 === 0 ? "user" : "assistant", text }));
+      const id = await say(userId, { messages: [...earlier, toImageMessage("See", file)] });
+      const sent = model.calls.at(-1)?.body.messages ?? [];
+      const [, ...told] = sent.map(({ content }) => content);
+      assert.ok(texts.every((text, index) => told[index] === text));
+      assert.deepEqual(sentUrls().flat(), [file.url]);
+      const { messages } = await history.read(userId, id);
+      const contents = messages.map(({ content }) => content).slice(0, -2);
+      assert.ok(contents.length > 2 && contents.every((content) => texts.includes(content)));
+      const [listed] = await listFiles(userId, id);
+      const { bytes } = await readFile(app, `${listed?.url}?userId=${userId}`);
+      assert.ok(bytes.equals(file.bytes));
+      // The chat is found again: its texts have the digests of short chats.
+      const again = [...earlier, toImageMessage("See", file), { sender: "assistant", text: "Hello." }];
+      assert.equal(await say(userId, { messages: [...again, { sender: "user", text: "And?" }] }), id);
+    });
   });
 }

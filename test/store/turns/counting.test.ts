@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
+import { joinJson } from "../../../src/base/json/long-json.ts";
 import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entry.ts";
 import { UsageRows } from "../../../src/usage/rows.ts";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -174,7 +175,9 @@ describe("counting", { timeout: 120_000 }, () => {
       estimate: _,
       subject: __,
       ...old
-    } = z.record(z.string(), z.unknown()).parse(JSON.parse(toQueuedBegin(makeTurn(["u: 4"], { userId }))));
+    } = z
+      .record(z.string(), z.unknown())
+      .parse(JSON.parse(joinJson(toQueuedBegin(makeTurn(["u: 4"], { userId })))));
     const turn = parseQueuedBegin(JSON.stringify(old));
     assert.equal((await writes.begin(turn, true)).type, "saved");
     await endTurn(writes, turn, toInterruptedResult("", new Date()));

@@ -1,5 +1,6 @@
 /** Calls that wait for the thread of the embedded database, in the order requested. */
 import { toAppError } from "../../../base/errors.ts";
+import { countUnits, type JsonText } from "../../../base/json/long-json.ts";
 import type { PoolState } from "../../../base/semaphore.ts";
 import type { FunctionName } from "../database.ts";
 import { toStoreFailure } from "../sql-failure.ts";
@@ -17,7 +18,7 @@ const joined: ReadonlySet<FunctionName> = new Set(["chat_begin_turn", "chat_end_
 interface WaitingCall {
   readonly name: FunctionName;
   /** Returns its argument as JSON: a waiting call holds no second copy. */
-  readonly toArgument: () => string;
+  readonly toArgument: () => JsonText;
   readonly response: PromiseWithResolvers<string>;
   isAbandoned: boolean;
 }
@@ -45,7 +46,7 @@ export class CallQueue {
   }
 
   /** Queues a call; its result is JSON, or an AppError with a `store_…` code or `write_rejected`. */
-  add(name: FunctionName, toArgument: () => string): QueuedCall {
+  add(name: FunctionName, toArgument: () => JsonText): QueuedCall {
     const call = { name, toArgument, response: Promise.withResolvers<string>(), isAbandoned: false };
     this.#waiting.push(call);
     this.#sendMore();
@@ -87,7 +88,7 @@ export class CallQueue {
         if (call === undefined || ready === undefined) continue;
         calls.push(call);
         list.push(ready);
-        characters += ready.argument.length;
+        characters += countUnits(ready.argument);
       } while (mayJoin(list, characters, this.#waiting[0]));
       if (calls.length === 0) continue;
       this.#lastId += 1;

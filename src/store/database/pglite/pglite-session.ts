@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { PGlite } from "@electric-sql/pglite";
+import { joinJson } from "../../../base/json/long-json.ts";
 import { mebibyte } from "../../../base/sizes.ts";
 import type { CopyEnd, FolderCopying } from "../database.ts";
 import { leavesSessionIntact } from "../sql-failure.ts";
@@ -221,7 +222,7 @@ async function applySchema(database: PGlite, { tables, hasVectors }: SessionOpti
 async function callFunction(database: PGlite, { name, argument }: WorkerCall): Promise<string> {
   const { rows } = await database.query<{ result: string }>(
     `select public.${name}($1::jsonb)::text as result`,
-    [argument],
+    [joinJson(argument)],
   );
   return rows[0]?.result ?? "null";
 }
@@ -230,7 +231,7 @@ async function callFunction(database: PGlite, { name, argument }: WorkerCall): P
 async function callTogether(database: PGlite, calls: readonly WorkerCall[]): Promise<readonly string[]> {
   const names = [...new Set(calls.map(({ name }) => name))];
   const cases = names.map((name) => `when '${name}' then public.${name}(call -> 'argument')`);
-  const list = calls.map(({ name, argument }) => `{"name":"${name}","argument":${argument}}`);
+  const list = calls.map(({ name, argument }) => `{"name":"${name}","argument":${joinJson(argument)}}`);
   const { rows } = await database.query<{ result: string | null }>(
     `select (case call ->> 'name' ${cases.join(" ")} end)::text as result from jsonb_array_elements($1::jsonb) call`,
     [`[${list.join(",")}]`],

@@ -10,6 +10,7 @@ import type { JsonObject } from "../../../base/json.ts";
 import {
   callDeadlineMs,
   toArgument,
+  toArgumentText,
   type CopyEnd,
   type Database,
   type FolderCopying,
@@ -77,7 +78,7 @@ export class PgliteDatabase implements Database {
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     await this.opened;
     if (this.#isClosed) throw toClosedError();
-    const call = this.#calls.add(name, () => JSON.stringify(toArgument(argument, caller, version)));
+    const call = this.#calls.add(name, () => toArgumentText(toArgument(argument, caller, version)));
     const text = await withDeadline(this.#clock, call.result, callDeadlineMs, call.abandon);
     const result: unknown = JSON.parse(text);
     return result;

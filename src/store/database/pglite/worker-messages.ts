@@ -1,4 +1,5 @@
 /** The messages between the embedded database and its thread. */
+import type { JsonText } from "../../../base/json/long-json.ts";
 import type { TableNames } from "../../schema/schema.ts";
 import type { FolderCopying, FunctionName } from "../database.ts";
 
@@ -23,7 +24,7 @@ export interface WorkerData extends PgliteOptions {
 /** A call as the thread gets it. */
 export interface WorkerCall {
   readonly name: FunctionName;
-  readonly argument: string;
+  readonly argument: JsonText;
 }
 
 /** The outcome of a call: its result, or why it failed. */
