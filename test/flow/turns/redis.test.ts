@@ -79,7 +79,9 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
       ): Promise<Followed> {
         const turn = await beginTurn(here, model);
         const remote = await followTurn(there, turn, accept);
-        return { ...turn, remote, text: await readUntil(remote, "One.") };
+        const followed = { ...turn, remote, text: await readUntil(remote, "One.") };
+        await save("One.", followed, undefined); // the save that following it asks for
+        return followed;
       }
 
       /** Has the model say `word`; resolves once its own server has it, and has sent it if the bus is up. */
