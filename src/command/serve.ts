@@ -89,8 +89,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   const signal = await stopping;
   logger.info({ signal, drainMs: options.drainMs }, "stopping");
   if (!isWorker) process.once("SIGTERM", () => process.exit(1)).once("SIGINT", () => process.exit(1));
-  await control?.close();
   await app.close(options.drainMs);
+  await control?.close();
   await tracing?.flush();
   return 0;
 }

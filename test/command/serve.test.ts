@@ -137,11 +137,10 @@ describe("foreword serve", () => {
     assert.equal(await command.exit(), 0);
   });
 
-  test("gives a running reply DRAIN_SECONDS, then exits; a second signal ends it at once", async () => {
+  test("gives a running reply DRAIN_SECONDS, which `foreword status` shows, then exits; a second signal ends it at once", async () => {
     const model = await ScriptedModel.start();
     const variables = {
       PORT: "0",
-      CHAT_STORE_ENABLED: "false",
       OPENAI_BASE_URL: model.url,
       OPENAI_MODEL: "scripted",
     };
@@ -149,7 +148,8 @@ describe("foreword serve", () => {
       ["0", 1, 0],
       ["600", 2, 1],
     ] as const) {
-      const command = startCommand([], { ...variables, DRAIN_SECONDS: drainSeconds }, folder.path);
+      const more = { CHAT_STORE_ENABLED: String(signals === 2), DRAIN_SECONDS: drainSeconds };
+      const command = startCommand([], { ...variables, ...more }, folder.path);
       const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
       const next = model.nextCall();
       const asking = fetch(`${address}/stream-chat`, {
@@ -163,6 +163,9 @@ describe("foreword serve", () => {
       command.kill("SIGTERM");
       if (signals === 2) {
         while (!command.stdout.includes('"stopping"')) await new Promise((resolve) => setImmediate(resolve));
+        const status = startCommand(["status"], variables, folder.path);
+        assert.equal(await status.exit(), 0, status.stdout);
+        assert.match(status.stdout, /^ {2}turns +1 running;/m);
         command.kill("SIGTERM");
       }
       assert.equal(await command.exit(), code);
