@@ -178,7 +178,10 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     await there.clock.timer(90_000);
     const doctor = runDoctor({ DATABASE_URL: url, DEMO_MODE: "true", DATA_DIR: folder() });
     assert.deepEqual(await readWakeUps(there.app), { carrier: "postgres", status: "degraded" });
-    const warnings = there.app.logs.filter(({ level }) => Number(level) >= 40);
+    // A call that was in progress when the clock was moved counts as slow.
+    const warnings = there.app.logs.filter(
+      ({ level, msg }) => Number(level) >= 40 && msg !== "slow store call",
+    );
     assert.equal(warnings.length, 1);
     assert.match(JSON.stringify(warnings), /notifications of the database do not arrive.*session mode/);
     await assertPolled(here, there);
