@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { describe, test, type TestContext } from "node:test";
 import { Client } from "pg";
 import { useDatabase, useFolder, useModel, useStartApp } from "../../support/apps/use-app.ts";
@@ -56,6 +57,17 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     owner.clock.advance(saveMs);
   }
 
+  /** Reads up to `text` while the owner's clock goes on: a second wake-up waits for 50 ms of it. */
+  async function readLater(response: IncomingMessage, text: string, owner: ClockedServer): Promise<void> {
+    const isRead = readUntil(response, text).then(() => true);
+    const passTime = async (): Promise<false> => {
+      owner.clock.advance(gapMs);
+      await owner.app.get("/healthz");
+      return false;
+    };
+    while (!(await Promise.race([isRead, passTime()])));
+  }
+
   async function startPooler(context: TestContext): Promise<SwallowingPooler> {
     const pooler = await startSwallowingPooler(database.harness.server.port);
     context.after(() => pooler.close());
@@ -85,7 +97,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     const turn = await beginTurn(here, model);
     const remotes = await Promise.all(Array.from({ length: 8 }, () => followTurn(there, turn)));
     await say(" Two.", turn, here);
-    for (const remote of remotes) await readUntil(remote, " Two.");
+    for (const remote of remotes) await readLater(remote, " Two.", here);
     assert.equal((await scrape(there.app.metricsUrl)).sum("foreword_followers", { remote: "true" }), 8);
     const ends = Promise.all(remotes.map(readResponse));
     await there.app.close();
@@ -145,7 +157,7 @@ describe("turns of another server", { timeout: 60_000 }, () => {
     there.clock.advance(2_000);
     await readUntil(remote, " Two.");
     await say(" Three.", turn, here);
-    await readUntil(remote, " Three.");
+    await readLater(remote, " Three.", here);
     turn.call.finish();
     await readResponse(turn.own);
   });
