@@ -106,9 +106,15 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
           model.say(`- a${boundary}`, "Hello.");
           const whole = await ask(protocol, chat.padEnd(20 * mebibyte)).end();
           assert.deepEqual([whole.status, whole.text], [200, `- a${boundary}Hello.`]);
-          const { status, text } = await ask(protocol, chat.padEnd(20 * mebibyte + 1)).end();
-          assert.equal(status, 413);
-          assert.equal(JSON.parse(text).code, "body_too_large");
+          // Caddy may reset the connection of a client that is still sending (docs/operations.md).
+          const mayReset = name === "caddy" && protocol === "HTTP/1.1";
+          const refuse = async (): Promise<TlsReading> => {
+            const reading = await ask(protocol, chat.padEnd(20 * mebibyte + 1)).end();
+            return reading.status === 0 && mayReset ? await refuse() : reading;
+          };
+          const refused = await refuse();
+          assert.equal(refused.status, 413);
+          assert.equal(JSON.parse(refused.text).code, "body_too_large");
         });
       }
 
