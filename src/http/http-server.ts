@@ -156,13 +156,12 @@ function endConnections(
       for (const response of begun) response.destroy();
       app.server.closeAllConnections();
     });
-    app.server.once("close", () => {
-      void listeners.close().then(() => {
-        clearInterval(timer);
-        lastCall.cancel();
-      });
+    const othersClosed = listeners.close();
+    app.server.once("close", async () => {
+      await othersClosed;
+      clearInterval(timer);
+      lastCall.cancel();
     });
-    void listeners.close();
     done();
   });
 }

@@ -44,7 +44,7 @@ describe("RedisBus", { timeout: 60_000, skip: withoutRedis }, () => {
     assert.deepEqual(other.saved, ["first", "second"]);
   });
 
-  test("of which the connection is lost says so, and nothing of its client's settings", async (context) => {
+  test("says that its connection was closed, and names no setting of its client", async (context) => {
     const { troubles, untilTold } = await open(context);
     await redis.command("CLIENT", "KILL", "TYPE", "normal");
     await untilTold(() => troubles.length === 2);

@@ -69,8 +69,8 @@ describe("the words of a short text", { timeout: 120_000 }, () => {
   test("are left to be read if the text is long, or if they would name another conversation or owner", async () => {
     const long = "word ".repeat(300).trim();
     await store([`u: ${long}`], long);
-    const unowned = await store(["u: Nobody's"], "Yes.");
-    const adopted = ["u: Nobody's", "a: Yes.", "u: Mine now"];
+    const unowned = await store(["u: Without an owner"], "Yes.");
+    const adopted = ["u: Without an owner", "a: Yes.", "u: Mine now"];
     await store(adopted, "Not yours.", { userId: randomUUID(), conversationId: unowned });
     const theirs = await store(["u: Theirs"], "Fine.", { userId: randomUUID() });
     const own = makeTurn(["u: In my own"], { userId: randomUUID(), conversationId: theirs });
