@@ -100,8 +100,8 @@ export interface CallOptions {
 
 /** Measures and traces one call. */
 export interface CallMeter {
-  /** Sent with its requests, beside their own. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Sent with its requests, beside their own; absent if there are none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Runs `work`, which sends a request, in the context of the call. */
   run<Result>(work: () => Result): Result;
   /** Called with each piece of the reply that is read, whatever it holds. Must be fast. */

@@ -60,9 +60,7 @@ export class ObservedModel implements Model {
   }
 
   complete(prompt: Prompt, sink: ModelSink, options: CallOptions = {}): ModelCall {
-    const { tracing } = this.#tools;
-    const call = { model: this.#traced, parameters: { ...this.#traced.defaults, ...prompt.parameters } };
-    const meter = new Meter(this.name, this.#tools, tracing?.startCall(call, options.trace));
+    const meter = new Meter(this.name, this.#tools, this.#trace(prompt, options));
     const inner = this.#model.complete(prompt, toSink(sink, meter, options.trace), { ...options, meter });
     return {
       abort: () => {
@@ -77,6 +75,13 @@ export class ObservedModel implements Model {
 
   close(): Promise<void> {
     return this.#model.close();
+  }
+
+  #trace({ parameters }: Prompt, { trace }: CallOptions): CallTrace | undefined {
+    const { tracing } = this.#tools;
+    if (tracing === undefined) return undefined;
+    const model = this.#traced;
+    return tracing.startCall({ model, parameters: { ...model.defaults, ...parameters } }, trace);
   }
 }
 
@@ -117,14 +122,14 @@ class Meter implements CallMeter {
   #firstChunkMs: number | undefined;
   #lastMs = 0;
   #isOver = false;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(model: string, tools: CallTools, trace: CallTrace | undefined) {
     this.#model = model;
     this.#tools = tools;
     this.#trace = trace;
     this.#startedMs = tools.clock.monotonicMs();
-    this.headers = trace?.headers ?? {};
+    this.headers = trace?.headers;
   }
 
   run<Result>(work: () => Result): Result {

@@ -29,8 +29,8 @@ type Histogram = Omit<Mutable<HistogramSeries>, "counts"> & { readonly counts: n
 
 /** The metrics of one process. */
 export class Metrics {
-  readonly #values = new Map<MetricName, Map<string, Mutable<ValueSeries>>>();
-  readonly #histograms = new Map<MetricName, Map<string, Histogram>>();
+  readonly #values = new Map<MetricName, SeriesTree<Mutable<ValueSeries>>>();
+  readonly #histograms = new Map<MetricName, SeriesTree<Histogram>>();
 
   /** Adds to a counter. */
   add<Name extends MetricName>(name: Name, labels: Labels<Name>, amount = 1): void {
@@ -67,9 +67,9 @@ export class Metrics {
   toSnapshot(): MetricsSnapshot {
     const snapshot: Mutable<MetricsSnapshot> = {};
     for (const [name, series] of this.#values)
-      snapshot[name] = Array.from(series.values(), ({ labels, value }) => ({ labels, value }));
+      snapshot[name] = Array.from(series, ({ labels, value }) => ({ labels, value }));
     for (const [name, series] of this.#histograms)
-      snapshot[name] = Array.from(series.values(), ({ labels, counts, sum }) => ({
+      snapshot[name] = Array.from(series, ({ labels, counts, sum }) => ({
         labels,
         counts: [...counts],
         sum,
@@ -98,19 +98,35 @@ function findBucket(bounds: readonly number[], value: number): number {
 }
 
 function findSeries<Each>(
-  families: Map<MetricName, Map<string, Each>>,
+  families: Map<MetricName, SeriesTree<Each>>,
   name: MetricName,
   labels: Readonly<Record<string, string>>,
   create: (values: readonly string[]) => Each,
 ): Each {
-  let family = families.get(name);
-  if (family === undefined) families.set(name, (family = new Map()));
+  let tree = families.get(name);
+  if (tree === undefined) families.set(name, (tree = new SeriesTree()));
   const names = findMetric(name).labels;
-  let key = "";
-  for (const label of names) key += `${labels[label] ?? ""}\n`;
-  const known = family.get(key);
-  if (known !== undefined) return known;
-  const created = create(names.map((label) => labels[label] ?? ""));
-  family.set(key, created);
-  return created;
+  for (const label of names) tree = tree.descend(labels[label] ?? "");
+  return (tree.series ??= create(names.map((label) => labels[label] ?? "")));
+}
+
+/** The series of a metric, by the values of their labels: one level a label. No key is made of the values. */
+class SeriesTree<Each> {
+  series: Each | undefined;
+  readonly #branches = new Map<string, SeriesTree<Each>>();
+
+  /** Returns what lies under the next label's value. */
+  descend(value: string): SeriesTree<Each> {
+    const known = this.#branches.get(value);
+    if (known !== undefined) return known;
+    const created = new SeriesTree<Each>();
+    this.#branches.set(value, created);
+    return created;
+  }
+
+  /** Returns all series from here on, in the order in which they came to be under each value. */
+  *[Symbol.iterator](): Generator<Each, void> {
+    if (this.series !== undefined) yield this.series;
+    for (const branch of this.#branches.values()) yield* branch;
+  }
 }
