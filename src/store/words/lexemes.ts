@@ -24,16 +24,14 @@ function toNamespace(userId: string | undefined): string {
 
 /** Returns a text's words as a `tsvector` that also names its owner and conversation. */
 export function toVector(words: Words, userId: string | undefined, conversationId: string): string {
-  const namespace = toNamespace(userId);
-  const lexemes = Array.from(words, ([word, positions]) => {
-    const lexeme = quote(namespace + word);
-    return positions.length === 0 ? lexeme : `${lexeme}:${positions.join(",")}`;
-  });
-  return [
-    quote(` owner ${userId?.toLowerCase() ?? "nobody"}`),
-    quote(` conversation ${conversationId}`),
-    ...lexemes,
-  ].join(" ");
+  const start = quote(toNamespace(userId)).slice(0, -1);
+  const owner = quote(` owner ${userId?.toLowerCase() ?? "nobody"}`);
+  let vector = `${owner} ${quote(` conversation ${conversationId}`)}`;
+  for (const [word, positions] of words) {
+    vector += ` ${start}${word}'`;
+    if (positions.length > 0) vector += `:${positions.join(",")}`;
+  }
+  return vector;
 }
 
 /**

@@ -17,6 +17,7 @@ const maxPositions = 255;
 
 /** A word of a text. */
 export interface Token {
+  /** Letters, digits, marks or a sign: never a quote or a backslash. */
   readonly word: string;
   /** Its place among the text's words, from 1. Words with the same position overlap. */
   readonly position: number;
@@ -36,7 +37,11 @@ export type Words = ReadonlyMap<string, readonly number[]>;
 
 // eslint-disable-next-line no-control-regex
 const ascii = /^[\u0000-\u007f]*$/;
-const asciiWord = /[0-9A-Za-z]+/g;
+/** What each code of ASCII is: 1 for a digit or a small letter, 2 for a capital letter, 0 for all others. */
+const asciiClasses = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  return /[0-9a-z]/.test(character) ? 1 : /[A-Z]/.test(character) ? 2 : 0;
+});
 
 /** Scripts without spaces, and Korean, whose words carry endings: indexed by pairs of characters. */
 const unspacedScripts =
@@ -44,8 +49,9 @@ const unspacedScripts =
 /** Kana marks shared by several scripts: of the lengthened vowel, of voice, and of a closed letter. */
 const kanaMarks = String.raw`\u3006\u3099\u309a\u30fc`;
 const unspaced = `[[${unspacedScripts.map((script) => `\\p{sc=${script}}`).join("")}${kanaMarks}]&&[\\p{L}\\p{M}\\p{N}]]`;
+/** A run of letters of {@link unspacedScripts}, a word, or a sign. */
 const unicodeToken = new RegExp(
-  String.raw`(?<run>${unspaced}+)|(?<word>[[\p{L}\p{M}\p{N}]--${unspaced}]+)|(?<symbol>\p{RI}{2}|[\p{So}\p{ExtPict}])`,
+  String.raw`(${unspaced}+)|([[\p{L}\p{M}\p{N}]--${unspaced}]+)|\p{RI}{2}|[\p{So}\p{ExtPict}]`,
   "gv",
 );
 
@@ -100,17 +106,34 @@ export function normalize(text: string): string {
 
 /** Yields the words of a text that {@link toPlain} has returned. */
 export function* readPlainTokens(plain: string): Generator<Token, void, undefined> {
-  let position = 1;
-  if (ascii.test(plain)) {
-    for (const { 0: word, index } of plain.matchAll(asciiWord))
-      yield* readWord(word, index, position++, toLowerCase);
-    return;
-  }
   const fold = createFold();
-  for (const { 0: found, index, groups } of plain.matchAll(unicodeToken)) {
-    if (groups?.["run"] !== undefined) position = yield* readRun(found, index, position);
-    else if (groups?.["word"] !== undefined) yield* readWord(found, index, position++, fold);
-    else yield { word: found, position: position++, kind: "symbol", start: index, end: index + found.length };
+  let position = 1;
+  for (let start = 0, end = 0; start < plain.length; start = end) {
+    end = start;
+    let code = plain.charCodeAt(start);
+    let classes = 0;
+    for (let one = asciiClasses[code]; one !== undefined && one > 0; one = asciiClasses[code]) {
+      classes |= one;
+      end += 1;
+      code = plain.charCodeAt(end); // NaN at the end
+    }
+    if (!(code >= 128)) {
+      // Almost every word of almost every text, and so without a regular expression.
+      const word = plain.slice(start, end);
+      if (classes === 1 && word.length <= maxWordLength)
+        yield { word, position: position++, kind: "word", start, end };
+      else if (classes > 0) yield* readWord(word, start, position++, fold);
+      else end += 1;
+      continue;
+    }
+    unicodeToken.lastIndex = start;
+    const match = unicodeToken.exec(plain);
+    if (match === null) return;
+    const [found, run, word] = match;
+    end = match.index + found.length;
+    if (run !== undefined) position = yield* readRun(run, match.index, position);
+    else if (word !== undefined) yield* readWord(word, match.index, position++, fold);
+    else yield { word: found, position: position++, kind: "symbol", start: match.index, end };
   }
 }
 
@@ -124,15 +147,15 @@ export function* collectWords(text: string): Generator<undefined, Words, undefin
   let count = 0;
   for (const { word, position, kind } of readTokens(text)) {
     if (++count % tokensPerStep === 0) yield;
-    let positions = words.get(word);
-    if (positions === undefined) {
-      if (words.size === maxWords || bytes > maxWordBytes) continue;
-      positions = [];
-      words.set(word, positions);
-      bytes += 3 * word.length;
+    const isPlaced = kind !== "part" && position < maxPosition;
+    const positions = words.get(word);
+    if (positions !== undefined) {
+      if (isPlaced && positions.length < maxPositions) positions.push(position);
+      continue;
     }
-    if (kind !== "part" && position < maxPosition && positions.length < maxPositions)
-      positions.push(position);
+    if (words.size === maxWords || bytes > maxWordBytes) continue;
+    words.set(word, isPlaced ? [position] : []);
+    bytes += 3 * word.length;
   }
   return words;
 }
@@ -173,10 +196,6 @@ function* readRun(run: string, index: number, first: number): Generator<Token, n
   const kind = position === first ? "single" : "tail";
   yield { word: last, position, kind, start, end: start + last.length };
   return position + 1;
-}
-
-function toLowerCase(word: string): string {
-  return word.toLowerCase();
 }
 
 /** Returns {@link foldWord} with a cache. */
