@@ -49,9 +49,11 @@ const unspacedScripts =
 /** Kana marks shared by several scripts: of the lengthened vowel, of voice, and of a closed letter. */
 const kanaMarks = String.raw`\u3006\u3099\u309a\u30fc`;
 const unspaced = `[[${unspacedScripts.map((script) => `\\p{sc=${script}}`).join("")}${kanaMarks}]&&[\\p{L}\\p{M}\\p{N}]]`;
-/** A run of letters of {@link unspacedScripts}, a word, or a sign. */
+/** How much of a run is read at once, in characters. */
+const maxRunLength = 1_000;
+/** The start of a long run of letters of {@link unspacedScripts}, a whole run, a word, or a sign. */
 const unicodeToken = new RegExp(
-  String.raw`(${unspaced}+)|([[\p{L}\p{M}\p{N}]--${unspaced}]+)|\p{RI}{2}|[\p{So}\p{ExtPict}]`,
+  String.raw`(${unspaced}{${maxRunLength}}(?=${unspaced}))|(${unspaced}+)|([[\p{L}\p{M}\p{N}]--${unspaced}]+)|\p{RI}{2}|[\p{So}\p{ExtPict}]`,
   "gv",
 );
 
@@ -85,8 +87,13 @@ const humpStart = /(?<=\p{Ll}\p{N}*)(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
 /** No name has more humps; longer ones are keys, digests or noise. */
 const maxHumps = 6;
 
-/** How many tokens {@link collectWords} reads between two pauses: one or two milliseconds. */
-const tokensPerStep = 2_000;
+/** How many positions {@link collectWords} reads between two pauses: one or two milliseconds. */
+const positionsPerStep = 2_000;
+/** The same for {@link readPlainTokens}, whose callers may need only the first tokens. */
+const positionsPerYield = 32;
+
+/** Told of each token: its fields one by one, since most texts have hundreds, and few are kept. */
+type OnToken = (word: string, position: number, kind: Token["kind"], start: number, end: number) => void;
 
 /** Yields the words in a text's first {@link maxTextLength} characters, in order and in linear time. */
 export function readTokens(text: string): Generator<Token, void, undefined> {
@@ -106,35 +113,12 @@ export function normalize(text: string): string {
 
 /** Yields the words of a text that {@link toPlain} has returned. */
 export function* readPlainTokens(plain: string): Generator<Token, void, undefined> {
-  const fold = createFold();
-  let position = 1;
-  for (let start = 0, end = 0; start < plain.length; start = end) {
-    end = start;
-    let code = plain.charCodeAt(start);
-    let classes = 0;
-    for (let one = asciiClasses[code]; one !== undefined && one > 0; one = asciiClasses[code]) {
-      classes |= one;
-      end += 1;
-      code = plain.charCodeAt(end); // NaN at the end
-    }
-    if (!(code >= 128)) {
-      // Almost every word of almost every text, and so without a regular expression.
-      const word = plain.slice(start, end);
-      if (classes === 1 && word.length <= maxWordLength)
-        yield { word, position: position++, kind: "word", start, end };
-      else if (classes > 0) yield* readWord(word, start, position++, fold);
-      else end += 1;
-      continue;
-    }
-    unicodeToken.lastIndex = start;
-    const match = unicodeToken.exec(plain);
-    if (match === null) return;
-    const [found, run, word] = match;
-    end = match.index + found.length;
-    if (run !== undefined) position = yield* readRun(run, match.index, position);
-    else if (word !== undefined) yield* readWord(word, match.index, position++, fold);
-    else yield { word: found, position: position++, kind: "symbol", start: match.index, end };
-  }
+  const tokens: Token[] = [];
+  const reader = new TokenReader(plain, (word, position, kind, start, end) =>
+    tokens.push({ word, position, kind, start, end }),
+  );
+  while (reader.read(positionsPerYield)) yield* tokens.splice(0);
+  yield* tokens;
 }
 
 /**
@@ -144,58 +128,117 @@ export function* readPlainTokens(plain: string): Generator<Token, void, undefine
 export function* collectWords(text: string): Generator<undefined, Words, undefined> {
   const words = new Map<string, number[]>();
   let bytes = 0;
-  let count = 0;
-  for (const { word, position, kind } of readTokens(text)) {
-    if (++count % tokensPerStep === 0) yield;
+  const reader = new TokenReader(toPlain(text), (word, position, kind) => {
     const isPlaced = kind !== "part" && position < maxPosition;
     const positions = words.get(word);
     if (positions !== undefined) {
       if (isPlaced && positions.length < maxPositions) positions.push(position);
-      continue;
+    } else if (words.size < maxWords && bytes <= maxWordBytes) {
+      words.set(word, isPlaced ? [position] : []);
+      bytes += 3 * word.length;
     }
-    if (words.size === maxWords || bytes > maxWordBytes) continue;
-    words.set(word, isPlaced ? [position] : []);
-    bytes += 3 * word.length;
-  }
+  });
+  while (reader.read(positionsPerStep)) yield;
   return words;
 }
 
-function* readWord(
-  raw: string,
-  start: number,
-  position: number,
-  fold: (word: string) => string,
-): Generator<Token, void, undefined> {
-  const cut = cutAt(raw, maxWordLength);
-  const word = fold(cut);
-  if (word === "") return;
-  yield { word, position, kind: "word", start, end: start + raw.length };
-  if (!hump.test(cut)) return;
-  const parts = cut.split(humpStart);
-  if (parts.length > maxHumps) return;
-  let place = start;
-  for (const part of parts) {
-    const folded = fold(part);
-    const end = place + part.length;
-    if (folded.length > 1) yield { word: folded, position, kind: "part", start: place, end };
-    place = end;
-  }
-}
+/** Reads the tokens of a plain text, some at a time. */
+class TokenReader {
+  readonly #plain: string;
+  readonly #tell: OnToken;
+  readonly #fold = createFold();
+  #place = 0;
+  #position = 1;
 
-/** Yields each pair of characters of a run, and its last character; returns the next position. */
-function* readRun(run: string, index: number, first: number): Generator<Token, number, undefined> {
-  let position = first;
-  let last = "";
-  let start = index;
-  for (const character of run) {
-    const end = start + last.length + character.length;
-    if (last !== "") yield { word: last + character, position: position++, kind: "pair", start, end };
-    start += last.length;
-    last = character;
+  constructor(plain: string, tell: OnToken) {
+    this.#plain = plain;
+    this.#tell = tell;
   }
-  const kind = position === first ? "single" : "tail";
-  yield { word: last, position, kind, start, end: start + last.length };
-  return position + 1;
+
+  /** Reads about `count` positions; returns whether there is more. */
+  read(count: number): boolean {
+    const last = this.#position + count;
+    while (this.#position < last && this.#place < this.#plain.length) this.#readNext();
+    return this.#place < this.#plain.length;
+  }
+
+  #readNext(): void {
+    const plain = this.#plain;
+    const start = this.#place;
+    let end = start;
+    let code = plain.charCodeAt(start);
+    let classes = 0;
+    for (let one = asciiClasses[code]; one !== undefined && one > 0; one = asciiClasses[code]) {
+      classes |= one;
+      end += 1;
+      code = plain.charCodeAt(end); // NaN at the end
+    }
+    if (code >= 128) return this.#match(start);
+    this.#place = Math.max(end, start + 1);
+    if (classes === 0) return;
+    // Almost every word of almost every text, and so without a regular expression.
+    if (classes > 1 || end - start > maxWordLength) return this.#tellWord(plain.slice(start, end), start);
+    this.#tell(plain.slice(start, end), this.#position, "word", start, end);
+    this.#position += 1;
+  }
+
+  #match(from: number): void {
+    unicodeToken.lastIndex = from;
+    const match = unicodeToken.exec(this.#plain);
+    if (match === null) {
+      this.#place = this.#plain.length;
+      return;
+    }
+    const [found, longRun, run, word] = match;
+    const { index: start } = match;
+    const end = start + found.length;
+    this.#place = end;
+    if (word !== undefined) this.#tellWord(word, start);
+    else if (run !== undefined) this.#tellRun(run, start, true);
+    // Its last character begins the next pair.
+    else if (longRun !== undefined) this.#place = this.#tellRun(longRun, start, false);
+    else {
+      this.#tell(found, this.#position, "symbol", start, end);
+      this.#position += 1;
+    }
+  }
+
+  #tellWord(raw: string, start: number): void {
+    const position = this.#position;
+    this.#position += 1;
+    const cut = cutAt(raw, maxWordLength);
+    const word = this.#fold(cut);
+    if (word === "") return;
+    this.#tell(word, position, "word", start, start + raw.length);
+    if (!hump.test(cut)) return;
+    const parts = cut.split(humpStart);
+    if (parts.length > maxHumps) return;
+    let place = start;
+    for (const part of parts) {
+      const folded = this.#fold(part);
+      const end = place + part.length;
+      if (folded.length > 1) this.#tell(folded, position, "part", place, end);
+      place = end;
+    }
+  }
+
+  /** Tells each pair of characters of a run, and the last one if it is whole; returns where that starts. */
+  #tellRun(run: string, from: number, isWhole: boolean): number {
+    const first = this.#position;
+    let last = "";
+    let start = from;
+    for (const character of run) {
+      const end = start + last.length + character.length;
+      if (last !== "") this.#tell(last + character, this.#position++, "pair", start, end);
+      start += last.length;
+      last = character;
+    }
+    if (!isWhole) return start;
+    const kind = this.#position === first ? "single" : "tail";
+    this.#tell(last, this.#position, kind, start, start + last.length);
+    this.#position += 1;
+    return start;
+  }
 }
 
 /** Returns {@link foldWord} with a cache. */
