@@ -1,6 +1,6 @@
 /** An abandoned call ends in Postgres too, and a connection that died silently costs no response. */
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { Client } from "pg";
 import { AppError } from "../../../src/base/errors.ts";
@@ -24,9 +24,11 @@ function toPlanted(body: string): string {
 }
 
 /** The argument of a call whose text the disk does not return. */
-function toUnreadable(): string {
-  throw new AppError("store_unavailable", "unreadable");
-}
+const unreadable = {
+  get text(): string {
+    throw new AppError("store_unavailable", "unreadable");
+  },
+};
 
 describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
   let harness: Awaited<ReturnType<typeof startPostgresHarness>>;
@@ -94,7 +96,7 @@ describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
     const client = new Client({ connectionString: harness.server.url });
     await client.connect();
     await harness.sql(toPlanted("perform pg_sleep(60)"));
-    const call = new FunctionCall("chat_get_conversation", () => "{}", 50);
+    const call = new FunctionCall("chat_get_conversation", "{}", 50);
     client.query(call);
     await assert.rejects(call.result, { code: "57014" });
     const { rows } = await client.query("show statement_timeout");
@@ -103,19 +105,20 @@ describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
   });
 
   test("fail alone if their argument cannot be made when it is their turn", async () => {
-    const client = new Client({ connectionString: harness.server.url });
-    await client.connect();
-    await harness.sql(toPlanted("perform 1"));
-    const calls = [toUnreadable, () => "{}"].map((toArgument) => {
-      const call = new FunctionCall("chat_get_conversation", toArgument, 5_000);
-      client.query(call);
-      return call.result;
-    });
-    await Promise.all([
-      assert.rejects(calls[0] ?? assert.fail(), { code: "store_unavailable" }),
-      assert.doesNotReject(calls[1] ?? assert.fail()),
-    ]);
-    await client.end();
+    for (let round = 0; round <= poolSize; round += 1) {
+      const call = database.call("chat_get_conversation", unreadable, service);
+      await assert.rejects(call, { code: "store_unavailable", message: "unreadable" });
+    }
+    assert.deepEqual(await ask(), { missing: true });
+  });
+
+  test("bring a long argument to the database as it is", async () => {
+    await harness.sql(`create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
+      language sql as $f$ select jsonb_build_object('digest', md5(argument #>> '{path,1,content}')) $f$`);
+    const content = 'a "quoted" \\ naïve\n流れる 😀'.repeat(60_000);
+    const path = [{ content: "short" }, { content }];
+    const result = await database.call("chat_get_conversation", { path }, service);
+    assert.deepEqual(result, { digest: createHash("md5").update(content).digest("hex") });
   });
 
   test("have the rest of their deadline, or the operator's shorter limit", async () => {

@@ -1,6 +1,5 @@
 /** A function call as `pg` submits it: time limit and call in one write, one transaction, one round trip. */
 import type { Connection, Submittable } from "pg";
-import { toAppError } from "../../../base/errors.ts";
 
 /**
  * A call whose time limit holds for its own transaction alone. Both statements are sent unnamed and before
@@ -9,20 +8,19 @@ import { toAppError } from "../../../base/errors.ts";
  * user. A shorter limit set by the role, the database or the URL stays in force.
  */
 export class FunctionCall implements Submittable {
-  readonly #text: string;
-  readonly #toArgument: () => string;
+  readonly #name: string;
+  readonly #argument: string | Buffer;
   readonly #timeoutMs: number;
   readonly #settled = Promise.withResolvers<string>();
   #result: string | undefined;
 
   /**
-   * @param toArgument called when a connection takes the call, so that a waiting call holds its argument
-   * once.
+   * @param argument JSON, or its bytes.
    * @param timeoutMs whole milliseconds, at least 1.
    */
-  constructor(name: string, toArgument: () => string, timeoutMs: number) {
-    this.#text = `select public.${name}($1::jsonb)::text`;
-    this.#toArgument = toArgument;
+  constructor(name: string, argument: string | Buffer, timeoutMs: number) {
+    this.#name = name;
+    this.#argument = argument;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -31,24 +29,19 @@ export class FunctionCall implements Submittable {
     return this.#settled.promise;
   }
 
-  /** Sends the call; returns the error if its argument cannot be made, for `handleError`. */
-  submit(connection: Connection): Error | undefined {
-    let argument: string;
-    try {
-      argument = this.#toArgument();
-    } catch (error) {
-      return toAppError(error);
-    }
+  submit(connection: Connection): void {
+    // Bytes are sent as bytea: as text they would be decoded first, and encoded again.
+    const value = typeof this.#argument === "string" ? "$1" : "convert_from($1, 'UTF8')";
+    const text = `select public.${this.#name}(${value}::jsonb)::text`;
     connection.stream.cork();
     connection.parse({ name: "", text: toTimeLimit(this.#timeoutMs), types: [] }, true);
     connection.bind({}, true);
     connection.execute({}, true);
-    connection.parse({ name: "", text: this.#text, types: [] }, true);
-    connection.bind({ values: [argument] }, true);
+    connection.parse({ name: "", text, types: [] }, true);
+    connection.bind({ values: [this.#argument] }, true);
     connection.execute({}, true);
     connection.sync();
     connection.stream.uncork();
-    return undefined;
   }
 
   handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {

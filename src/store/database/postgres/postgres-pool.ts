@@ -2,7 +2,7 @@
  * A pool of Postgres connections: each is alive when used, and none is given up while its backend is busy.
  */
 import { DatabaseError, Pool, type PoolClient, type PoolConfig } from "pg";
-import { AppError } from "../../../base/errors.ts";
+import { AppError, toAppError } from "../../../base/errors.ts";
 import { settleWithin } from "../../../base/deadline.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { PoolState } from "../../../base/semaphore.ts";
@@ -27,8 +27,8 @@ const minReadOnlyMs = 2_000;
 
 /** One attempt at a call. */
 export interface PooledCall {
-  /** Returns the call, given the milliseconds it has left. */
-  readonly toCall: (leftMs: number) => FunctionCall;
+  /** Returns the call, given the milliseconds it has left; resolves with it if its argument is long. */
+  readonly toCall: (leftMs: number) => FunctionCall | Promise<FunctionCall>;
   /** Its deadline, in the clock's monotonic time. */
   readonly dueMs: number;
   /** Aborted when no result is awaited any more. */
@@ -100,7 +100,7 @@ export class PostgresPool {
   async run(call: PooledCall): Promise<string> {
     const client = await this.#acquire(call);
     const startMs = this.#clock.monotonicMs();
-    const query = call.toCall(Math.max(1, Math.floor(call.dueMs - startMs)));
+    const query = await this.#make(call, client, startMs);
     const isAborted = Promise.withResolvers<"aborted">();
     const abort = (): void => isAborted.resolve("aborted");
     call.signal.addEventListener("abort", abort, { once: true });
@@ -120,6 +120,22 @@ export class PostgresPool {
     this.#closing.resolve();
     this.#closed ??= this.#pool.end();
     await this.#closed;
+  }
+
+  /** Resolves with the call, or gives the connection back. @throws AppError if it cannot be made. */
+  async #make(
+    { toCall, dueMs, signal }: PooledCall,
+    client: PoolClient,
+    nowMs: number,
+  ): Promise<FunctionCall> {
+    try {
+      const call = await toCall(Math.max(1, Math.floor(dueMs - nowMs)));
+      if (signal.aborted) throw new AppError("store_unavailable", "gave up before the call was made");
+      return call;
+    } catch (error) {
+      client.release();
+      throw toAppError(error);
+    }
   }
 
   async #acquire({ signal, heardSinceMs }: PooledCall): Promise<PoolClient> {

@@ -4,10 +4,12 @@ import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Caller } from "../../../base/caller.ts";
 import type { JsonObject } from "../../../base/json.ts";
+import { toJsonBytes, type JsonText } from "../../../base/json/long-json.ts";
 import type { PoolState } from "../../../base/semaphore.ts";
 import {
   callDeadlineMs,
   toArgument,
+  toArgumentText,
   type Database,
   type FunctionName,
   type OnDatabaseTrouble,
@@ -54,12 +56,12 @@ export class PostgresDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     // Converted to JSON when a connection takes it: a waiting call holds no second copy.
-    const toText = (): string => JSON.stringify(toArgument(argument, caller, version));
+    const toText = (): JsonText => toArgumentText(toArgument(argument, caller, version));
     const dueMs = this.#clock.monotonicMs() + callDeadlineMs;
     const ask = async (isSecond: boolean, signal: AbortSignal): Promise<string> => {
       const pool = await this.#openPool();
       return await pool.run({
-        toCall: (leftMs) => new FunctionCall(name, toText, leftMs),
+        toCall: (leftMs) => toCall(name, toText(), leftMs),
         dueMs,
         signal,
         heardSinceMs: isSecond ? dueMs - callDeadlineMs : Number.NEGATIVE_INFINITY,
@@ -91,6 +93,12 @@ export class PostgresDatabase implements Database {
       throw error;
     });
   }
+}
+
+/** Returns a call; resolves with it if its argument is long. */
+function toCall(name: FunctionName, text: JsonText, leftMs: number): FunctionCall | Promise<FunctionCall> {
+  if (typeof text === "string") return new FunctionCall(name, text, leftMs);
+  return toJsonBytes(text).then((bytes) => new FunctionCall(name, bytes, leftMs));
 }
 
 /** The connection was lost during the call. */
