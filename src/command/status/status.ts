@@ -62,7 +62,7 @@ export async function showStatus({ output, intervalMs, signal, ...place }: Statu
     ...(place.dataDir === undefined ? [] : [place.dataDir]),
     ...(url === undefined ? [] : [url]),
   ];
-  const problem = `No server responds in ${where.join(", nor at ")}: is it running, with the same settings?\n`;
+  const problem = `No server responds in ${where.join(", nor at ")}: is it running, as this user and with the same settings?\n`;
   const start = intervalMs === undefined ? "" : clear;
   let before: ReadSnapshot | undefined;
   for (let isFirst = true; ; isFirst = false) {

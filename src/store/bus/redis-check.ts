@@ -21,6 +21,9 @@ export async function inspectRedis(options: RedisOptions): Promise<RedisFacts> {
   const ready = new Promise<void>((resolve) => redis.once("ready", () => resolve()));
   try {
     await withDeadline(systemClock, Promise.race([ready, failed.promise]), deadlineMs);
+    // The client goes on with database 0 where there is no other, and tells nobody.
+    const { db = 0 } = redis.options;
+    if (db > 0) await redis.select(db);
     // A stream, as the bus writes it: a user may be forbidden these commands.
     const key = "fw:doctor";
     await redis.xadd(key, "MAXLEN", "~", 1, "*", "from", "doctor");

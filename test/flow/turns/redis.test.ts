@@ -216,6 +216,7 @@ for (const startHarness of [startPostgresHarness, startSupabaseHarness])
           await check(redis.url),
           /^0 ok +Redis +Redis \d\S+ takes streams; maxmemory-policy noeviction$/,
         );
+        assert.match(await check(`${redis.url}/4711`), /^1 WRONG +Redis +ERR DB index is out of range\n/);
         const wrong = redis.url.replace("//", "//nobody:secret@");
         assert.match(await check(wrong), /^1 WRONG +Redis +WRONGPASS[^]*→ REDIS_URL: correct it$/);
         const nothing = `redis://127.0.0.1:${await findFreePort()}`;
