@@ -2058,10 +2058,11 @@ begin
     or argument #>> '{conversation,chat_id}' is not null or jsonb_typeof(argument -> 'continue') = 'object'
     or coalesce((argument ->> 'late')::boolean, false) or v_message ->> 'role' <> 'user'
     or (jsonb_typeof(argument -> 'candidates') = 'array' and argument -> 'candidates' <> '[]')
-    -- A user may only write a leaf that exists.
-    or auth.uid() is not null
-    or exists (select from public.deleted_conversations d where d.id = v_id)
   then
+    return null;
+  end if;
+  -- A user may only write a leaf that exists.
+  if auth.uid() is not null or exists (select from public.deleted_conversations d where d.id = v_id) then
     return null;
   end if;
   insert into public.conversations (id, title, user_id, updated_at, leaf_id)
@@ -2224,10 +2225,11 @@ end $$;
 -- @param p_tokens {input_tokens, output_tokens}
 -- @param p_prices {input_price, output_price}: of a million tokens
 create or replace function foreword.to_cost(p_tokens jsonb, p_prices jsonb) returns numeric
-language sql immutable set search_path = '' as $$
-  select (coalesce((p_tokens ->> 'input_tokens')::numeric, 0) * (p_prices ->> 'input_price')::numeric
+language plpgsql immutable set search_path = '' as $$
+begin
+  return (coalesce((p_tokens ->> 'input_tokens')::numeric, 0) * (p_prices ->> 'input_price')::numeric
     + coalesce((p_tokens ->> 'output_tokens')::numeric, 0) * (p_prices ->> 'output_price')::numeric) * 0.000001;
-$$;
+end $$;
 
 -- Returns the metadata of a message as an object: users may have written anything there.
 create or replace function foreword.to_object(p_metadata jsonb) returns jsonb
@@ -3525,13 +3527,16 @@ begin
   ) then
     return jsonb_build_object('deleted', true);
   end if;
+  -- A condition without a query needs no plan: what most turns have is found first.
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null
-      and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
-    and exists (select from public.conversations c
-      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
+    and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
   then
-    return jsonb_build_object('foreign', true);
+    if exists (select from public.conversations c
+      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
+    then
+      return jsonb_build_object('foreign', true);
+    end if;
   end if;
   if argument ->> 'if_running' in ('reject', 'stop') and not v_is_late then
     -- Before the limits: a turn that is stopped does not count.
@@ -3748,6 +3753,7 @@ declare
   v_estimate jsonb;
   v_day date;
   v_is_over boolean := false;
+  v_is_leaf boolean;
   v_cost numeric; -- of its tokens
 begin
   perform public.chat_check_version(argument);
@@ -3800,12 +3806,15 @@ begin
     end if;
     -- The reply becomes the leaf, unless the conversation has gone on from another message than the one it
     -- answers, or ends in another reply to that message which was asked for later.
-    if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
-      or (exists (select from public.messages m where m.id = v_conversation.leaf_id
-        and m.parent_id = v_turn.parent_id and m.role = 'assistant')
+    v_is_leaf := v_conversation.leaf_id is null or v_turn.parent_id is null
+      or v_conversation.leaf_id = v_turn.parent_id;
+    if not v_is_leaf then
+      v_is_leaf := exists (select from public.messages m where m.id = v_conversation.leaf_id
+          and m.parent_id = v_turn.parent_id and m.role = 'assistant')
         and not exists (select from public.turns t where t.message_id = v_conversation.leaf_id
-          and t.started_at > v_turn.started_at))
-    then
+          and t.started_at > v_turn.started_at);
+    end if;
+    if v_is_leaf then
       update public.conversations set leaf_id = v_message,
           updated_at = greatest(updated_at,
             clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')

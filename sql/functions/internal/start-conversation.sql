@@ -15,10 +15,11 @@ begin
     or argument #>> '{conversation,chat_id}' is not null or jsonb_typeof(argument -> 'continue') = 'object'
     or coalesce((argument ->> 'late')::boolean, false) or v_message ->> 'role' <> 'user'
     or (jsonb_typeof(argument -> 'candidates') = 'array' and argument -> 'candidates' <> '[]')
-    -- A user may only write a leaf that exists.
-    or auth.uid() is not null
-    or exists (select from public.deleted_conversations d where d.id = v_id)
   then
+    return null;
+  end if;
+  -- A user may only write a leaf that exists.
+  if auth.uid() is not null or exists (select from public.deleted_conversations d where d.id = v_id) then
     return null;
   end if;
   insert into public.conversations (id, title, user_id, updated_at, leaf_id)

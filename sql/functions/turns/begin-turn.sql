@@ -84,13 +84,16 @@ begin
   ) then
     return jsonb_build_object('deleted', true);
   end if;
+  -- A condition without a query needs no plan: what most turns have is found first.
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null
-      and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
-    and exists (select from public.conversations c
-      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
+    and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
   then
-    return jsonb_build_object('foreign', true);
+    if exists (select from public.conversations c
+      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
+    then
+      return jsonb_build_object('foreign', true);
+    end if;
   end if;
   if argument ->> 'if_running' in ('reject', 'stop') and not v_is_late then
     -- Before the limits: a turn that is stopped does not count.

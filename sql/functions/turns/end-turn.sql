@@ -28,6 +28,7 @@ declare
   v_estimate jsonb;
   v_day date;
   v_is_over boolean := false;
+  v_is_leaf boolean;
   v_cost numeric; -- of its tokens
 begin
   perform public.chat_check_version(argument);
@@ -80,12 +81,15 @@ begin
     end if;
     -- The reply becomes the leaf, unless the conversation has gone on from another message than the one it
     -- answers, or ends in another reply to that message which was asked for later.
-    if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
-      or (exists (select from public.messages m where m.id = v_conversation.leaf_id
-        and m.parent_id = v_turn.parent_id and m.role = 'assistant')
+    v_is_leaf := v_conversation.leaf_id is null or v_turn.parent_id is null
+      or v_conversation.leaf_id = v_turn.parent_id;
+    if not v_is_leaf then
+      v_is_leaf := exists (select from public.messages m where m.id = v_conversation.leaf_id
+          and m.parent_id = v_turn.parent_id and m.role = 'assistant')
         and not exists (select from public.turns t where t.message_id = v_conversation.leaf_id
-          and t.started_at > v_turn.started_at))
-    then
+          and t.started_at > v_turn.started_at);
+    end if;
+    if v_is_leaf then
       update public.conversations set leaf_id = v_message,
           updated_at = greatest(updated_at,
             clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')
