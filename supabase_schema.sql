@@ -639,10 +639,16 @@ create or replace function public.chat_mark_message() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if tg_relid = 'public.messages'::regclass then -- not a table that had this name before
-    insert into public.message_words as w (id, conversation_id) values (new.id, new.conversation_id)
-      on conflict (id) do update set conversation_id = excluded.conversation_id, words = null,
-        revision = w.revision + 1, attempts = 0,
-        not_before = excluded.not_before;
+    if tg_op = 'INSERT' then
+      -- The statement that stored it may have stored its words, too.
+      insert into public.message_words (id, conversation_id) values (new.id, new.conversation_id)
+        on conflict (id) do nothing;
+    else
+      insert into public.message_words as w (id, conversation_id) values (new.id, new.conversation_id)
+        on conflict (id) do update set conversation_id = excluded.conversation_id, words = null,
+          revision = w.revision + 1, attempts = 0,
+          not_before = excluded.not_before;
+    end if;
   end if;
   return null;
 end $$;
@@ -652,9 +658,14 @@ create or replace function public.chat_mark_title() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if tg_relid = 'public.conversations'::regclass then
-    insert into public.title_words as w (id, conversation_id) values (new.id, new.id)
-      on conflict (id) do update set words = null, revision = w.revision + 1, attempts = 0,
-        not_before = excluded.not_before;
+    if tg_op = 'INSERT' then
+      -- The statement that stored it may have stored its words, too.
+      insert into public.title_words (id, conversation_id) values (new.id, new.id) on conflict (id) do nothing;
+    else
+      insert into public.title_words as w (id, conversation_id) values (new.id, new.id)
+        on conflict (id) do update set words = null, revision = w.revision + 1, attempts = 0,
+          not_before = excluded.not_before;
+    end if;
   end if;
   return null;
 end $$;
@@ -1812,6 +1823,19 @@ begin
       where c.id = p_conversation_id and leaf.parent_id = p_parent_id));
 end $$;
 
+-- Returns the words of a message that is being written; null if they name another owner or conversation.
+-- @param p_words as in foreword.store_words
+create or replace function foreword.find_words(p_conversation_id uuid, p_user_id uuid, p_words jsonb) returns tsvector
+language plpgsql immutable set search_path = '' as $$
+begin
+  if (p_words ->> 'conversation_id')::uuid = p_conversation_id
+    and (p_words ->> 'user_id')::uuid is not distinct from p_user_id
+  then
+    return (p_words ->> 'message')::tsvector;
+  end if;
+  return null;
+end $$;
+
 -- Lists the ids of a turn's requests for approval that are not settled, in their order.
 create or replace function foreword.list_pending_approvals(p_turn_id uuid) returns jsonb
 language plpgsql stable set search_path = '' as $$
@@ -2053,6 +2077,7 @@ declare
   v_message jsonb := argument #> '{path,0}';
   v_message_id uuid := (v_message ->> 'id')::uuid;
   v_digest bytea;
+  v_stored_id uuid;
 begin
   if jsonb_array_length(argument -> 'path') <> 1 or argument ->> 'anchor' is not null
     or argument #>> '{conversation,chat_id}' is not null or jsonb_typeof(argument -> 'continue') = 'object'
@@ -2065,19 +2090,29 @@ begin
   if auth.uid() is not null or exists (select from public.deleted_conversations d where d.id = v_id) then
     return null;
   end if;
-  insert into public.conversations (id, title, user_id, updated_at, leaf_id)
-    values (v_id, argument #>> '{conversation,title}', v_user, clock_timestamp(), v_message_id)
-    on conflict (id) do nothing;
-  if not found then
+  v_digest := sha256(decode(v_message #>> '{digests,0}', 'hex'));
+  with conversation as (
+    insert into public.conversations (id, title, user_id, updated_at, leaf_id)
+      values (v_id, argument #>> '{conversation,title}', v_user, clock_timestamp(), v_message_id)
+      on conflict (id) do nothing returning id, user_id
+  ), message as (
+    insert into public.messages (id, conversation_id, user_id, role, content, metadata, status, digest, created_at)
+      select v_message_id, c.id, c.user_id, 'user', coalesce(v_message ->> 'content', ''),
+          coalesce(v_message -> 'metadata', '{}'), v_message ->> 'status', v_digest, clock_timestamp()
+        from conversation c
+      returning id, conversation_id, user_id
+  ), title_words as (
+    insert into public.title_words (id, conversation_id, words)
+      select c.id, c.id, (argument #>> '{words,title}')::tsvector from conversation c
+  ), message_words as (
+    insert into public.message_words (id, conversation_id, words)
+      select m.id, m.conversation_id, foreword.find_words(m.conversation_id, m.user_id, argument -> 'words')
+        from message m
+  )
+  select m.id into v_stored_id from message m;
+  if v_stored_id is null then
     return null;
   end if;
-  if argument #>> '{words,title}' is not null then
-    update public.title_words set words = (argument #>> '{words,title}')::tsvector where id = v_id;
-  end if;
-  v_digest := sha256(decode(v_message #>> '{digests,0}', 'hex'));
-  insert into public.messages (id, conversation_id, user_id, role, content, metadata, status, digest, created_at)
-    values (v_message_id, v_id, v_user, 'user', coalesce(v_message ->> 'content', ''),
-      coalesce(v_message -> 'metadata', '{}'), v_message ->> 'status', v_digest, clock_timestamp());
   return jsonb_build_object('conversation_id', v_id, 'message_id', v_message_id, 'digest',
     encode(v_digest, 'hex'));
 end $$;
@@ -2094,7 +2129,8 @@ language plpgsql set search_path = '' as $$
 declare
   v_status text := argument #>> '{turn,status}';
   -- The text is sent once, unless white space around it makes the message another text than the answer.
-  v_content text := coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}');
+  v_text text := coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}');
+  v_content text := v_text;
   v_metadata jsonb := argument #> '{reply,metadata}';
   v_digest bytea;
   v_message uuid;
@@ -2115,11 +2151,14 @@ begin
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
     order by m.created_at limit 1;
   if v_message is not null then
-    return foreword.complete_held_reply(v_message, v_content, v_metadata, v_status, v_digest,
+    v_message := foreword.complete_held_reply(v_message, v_content, v_metadata, v_status, v_digest,
       v_extended is not null);
+    perform foreword.store_words(v_message, v_text, argument -> 'words');
+    return v_message;
   end if;
-  insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
-    digest, created_at)
+  with reply as (
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
+      digest, created_at)
     values (
       -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
       case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
@@ -2131,7 +2170,15 @@ begin
           where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
       )
     )
-    on conflict do nothing returning id into v_message;
+    on conflict do nothing returning id, conversation_id, user_id
+  ), stored_words as (
+    insert into public.message_words (id, conversation_id, words)
+      select r.id, r.conversation_id,
+          case when v_extended is null
+            then foreword.find_words(r.conversation_id, r.user_id, argument -> 'words') end
+        from reply r
+  )
+  select r.id into v_message from reply r;
   if v_message is null then
     select id into v_message from public.messages where conversation_id = p_conversation_id
       and digest = v_digest;
@@ -2139,6 +2186,7 @@ begin
     -- there.
     update public.messages set status = v_status, metadata = foreword.to_object(metadata) || v_metadata
       where id = v_message and status is distinct from 'complete';
+    perform foreword.store_words(v_message, v_text, argument -> 'words');
   end if;
   return v_message;
 end $$;
@@ -2149,6 +2197,9 @@ end $$;
 create or replace function foreword.store_words(p_message_id uuid, p_content text, p_words jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
+  if p_words ->> 'message' is null then
+    return;
+  end if;
   update public.message_words w set words = (p_words ->> 'message')::tsvector
     from public.messages m
     where m.id = p_message_id and m.content = p_content
@@ -2434,6 +2485,7 @@ begin
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.find_words(uuid, uuid, jsonb)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
@@ -3263,6 +3315,7 @@ end $$;
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
 -- @param continue for a path that need not start at the root: as in chat_find_place, and
 --   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
+-- @param words as in chat_begin_turn, whose caller alone may store them
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of
 --   {missing} the path does not start at the root, and its anchor is not stored
@@ -3339,6 +3392,9 @@ begin
         then v_message else leaf_id end,
       updated_at = case when v_is_late then greatest(updated_at, v_said) else clock_timestamp() end
     where id = v_conversation;
+  if argument #>> '{words,message}' is not null then
+    perform foreword.store_words(v_message, argument #>> '{path,-1,content}', argument -> 'words');
+  end if;
   return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_message, 'digest',
     v_result -> 'digest')
     || case when v_history is null then '{}' else jsonb_build_object('history', v_history) end;
@@ -3588,10 +3644,6 @@ begin
           nullif(argument #> '{turn,request}', 'null')
       )
       on conflict (id) do nothing;
-    if argument #>> '{words,message}' is not null then
-      perform foreword.store_words((v_saved ->> 'message_id')::uuid,
-        argument #>> '{path,-1,content}', argument -> 'words');
-    end if;
     if argument #>> '{turn,key_name}' is not null then
       perform foreword.count_cost(argument #>> '{turn,key_name}', (v_started at time zone 'UTC')::date,
         foreword.to_cost(v_estimate, v_estimate));
@@ -3795,10 +3847,6 @@ begin
   if jsonb_typeof(argument -> 'reply') = 'object' then
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
-    if argument #>> '{words,message}' is not null then
-      perform foreword.store_words(v_message,
-        coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument -> 'words');
-    end if;
     if v_turn.message_id <> v_message then
       update public.messages set metadata = foreword.to_object(metadata)
         || jsonb_build_object('superseded_by', v_message)
@@ -5512,6 +5560,7 @@ begin
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.find_words(uuid, uuid, jsonb)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
@@ -5635,6 +5684,7 @@ begin
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.find_words(uuid, uuid, jsonb)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
@@ -5676,6 +5726,7 @@ begin
     'foreword.find_running(jsonb)',
     'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.find_words(uuid, uuid, jsonb)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',

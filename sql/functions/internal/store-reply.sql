@@ -10,7 +10,8 @@ language plpgsql set search_path = '' as $$
 declare
   v_status text := argument #>> '{turn,status}';
   -- The text is sent once, unless white space around it makes the message another text than the answer.
-  v_content text := coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}');
+  v_text text := coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}');
+  v_content text := v_text;
   v_metadata jsonb := argument #> '{reply,metadata}';
   v_digest bytea;
   v_message uuid;
@@ -31,11 +32,14 @@ begin
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
     order by m.created_at limit 1;
   if v_message is not null then
-    return foreword.complete_held_reply(v_message, v_content, v_metadata, v_status, v_digest,
+    v_message := foreword.complete_held_reply(v_message, v_content, v_metadata, v_status, v_digest,
       v_extended is not null);
+    perform foreword.store_words(v_message, v_text, argument -> 'words');
+    return v_message;
   end if;
-  insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
-    digest, created_at)
+  with reply as (
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
+      digest, created_at)
     values (
       -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
       case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
@@ -47,7 +51,15 @@ begin
           where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
       )
     )
-    on conflict do nothing returning id into v_message;
+    on conflict do nothing returning id, conversation_id, user_id
+  ), stored_words as (
+    insert into public.message_words (id, conversation_id, words)
+      select r.id, r.conversation_id,
+          case when v_extended is null
+            then foreword.find_words(r.conversation_id, r.user_id, argument -> 'words') end
+        from reply r
+  )
+  select r.id into v_message from reply r;
   if v_message is null then
     select id into v_message from public.messages where conversation_id = p_conversation_id
       and digest = v_digest;
@@ -55,6 +67,7 @@ begin
     -- there.
     update public.messages set status = v_status, metadata = foreword.to_object(metadata) || v_metadata
       where id = v_message and status is distinct from 'complete';
+    perform foreword.store_words(v_message, v_text, argument -> 'words');
   end if;
   return v_message;
 end $$;

@@ -4,6 +4,9 @@
 create or replace function foreword.store_words(p_message_id uuid, p_content text, p_words jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
+  if p_words ->> 'message' is null then
+    return;
+  end if;
   update public.message_words w set words = (p_words ->> 'message')::tsvector
     from public.messages m
     where m.id = p_message_id and m.content = p_content

@@ -15,6 +15,7 @@
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
 -- @param continue for a path that need not start at the root: as in chat_find_place, and
 --   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
+-- @param words as in chat_begin_turn, whose caller alone may store them
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of
 --   {missing} the path does not start at the root, and its anchor is not stored
@@ -91,6 +92,9 @@ begin
         then v_message else leaf_id end,
       updated_at = case when v_is_late then greatest(updated_at, v_said) else clock_timestamp() end
     where id = v_conversation;
+  if argument #>> '{words,message}' is not null then
+    perform foreword.store_words(v_message, argument #>> '{path,-1,content}', argument -> 'words');
+  end if;
   return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_message, 'digest',
     v_result -> 'digest')
     || case when v_history is null then '{}' else jsonb_build_object('history', v_history) end;

@@ -145,10 +145,6 @@ begin
           nullif(argument #> '{turn,request}', 'null')
       )
       on conflict (id) do nothing;
-    if argument #>> '{words,message}' is not null then
-      perform foreword.store_words((v_saved ->> 'message_id')::uuid,
-        argument #>> '{path,-1,content}', argument -> 'words');
-    end if;
     if argument #>> '{turn,key_name}' is not null then
       perform foreword.count_cost(argument #>> '{turn,key_name}', (v_started at time zone 'UTC')::date,
         foreword.to_cost(v_estimate, v_estimate));

@@ -70,10 +70,6 @@ begin
   if jsonb_typeof(argument -> 'reply') = 'object' then
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
-    if argument #>> '{words,message}' is not null then
-      perform foreword.store_words(v_message,
-        coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument -> 'words');
-    end if;
     if v_turn.message_id <> v_message then
       update public.messages set metadata = foreword.to_object(metadata)
         || jsonb_build_object('superseded_by', v_message)
