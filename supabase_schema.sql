@@ -63,7 +63,7 @@ begin
         from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
         'public.turn_events', 'public.turn_waits', 'public.context_summaries', 'public.deleted_conversations',
         'public.daily_usage', 'public.request_counts', 'public.knowledge_bases', 'public.documents',
-        'public.passages']) name
+        'public.passages', 'public.title_words', 'public.message_words']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop
       begin
@@ -522,6 +522,21 @@ $step$),
       (20, 12, 'public.knowledge_bases', array['embedded_at']::text[], $step$
 alter table public.knowledge_bases
   add column if not exists embedded_at timestamptz; -- when passages of it were last taken to be embedded
+$step$),
+      (21, 12, 'public.message_words', array[]::text[], $step$
+-- New words are added to the index many at a time.
+do $do$
+declare
+  v_name text;
+begin
+  foreach v_name in array array['public.title_words_idx', 'public.message_words_idx'] loop
+    if exists (select from pg_class c where c.oid = to_regclass(v_name)
+      and not coalesce(c.reloptions @> array['gin_pending_list_limit=64'], false))
+    then
+      execute format('alter index %s set (fastupdate = on, gin_pending_list_limit = 64)', v_name);
+    end if;
+  end loop;
+end $do$;
 $step$)
     ) as s (step, version, on_table, columns, statements)
     order by s.step
@@ -743,12 +758,13 @@ begin
     $sql$create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct$sql$,
     $sql$create index request_counts_age_idx on public.request_counts (started_at)$sql$,
     -- Words, owner and conversation are found through one index, so that a search costs as much as its user
-    -- has written, and some of the user's conversations can be searched without the others. Without
-    -- fastupdate: every search would read the whole list of pending entries, up to 4 MB.
-    $sql$create index message_words_idx on public.message_words using gin (words) with (fastupdate = off)
-      where words is not null$sql$,
-    $sql$create index title_words_idx on public.title_words using gin (words) with (fastupdate = off)
-      where words is not null$sql$,
+    -- has written, and some of the user's conversations can be searched without the others. Every search reads
+    -- the whole list of entries that are not in the index proper yet, so the list is kept to 64 kB, the least
+    -- that Postgres allows: 4 MB by default.
+    $sql$create index message_words_idx on public.message_words using gin (words)
+      with (fastupdate = on, gin_pending_list_limit = 64) where words is not null$sql$,
+    $sql$create index title_words_idx on public.title_words using gin (words)
+      with (fastupdate = on, gin_pending_list_limit = 64) where words is not null$sql$,
     $sql$create index message_words_due_idx on public.message_words (not_before) where words is null$sql$,
     $sql$create index title_words_due_idx on public.title_words (not_before) where words is null$sql$,
     $sql$create trigger message_attachments_release after delete on public.message_attachments
@@ -1825,7 +1841,8 @@ end $$;
 
 -- Returns the words of a message that is being written; null if they name another owner or conversation.
 -- @param p_words as in foreword.store_words
-create or replace function foreword.find_words(p_conversation_id uuid, p_user_id uuid, p_words jsonb) returns tsvector
+create or replace function foreword.find_words(p_conversation_id uuid, p_user_id uuid, p_words jsonb)
+  returns tsvector
 language plpgsql immutable set search_path = '' as $$
 begin
   if (p_words ->> 'conversation_id')::uuid = p_conversation_id

@@ -30,7 +30,7 @@ begin
         from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
         'public.turn_events', 'public.turn_waits', 'public.context_summaries', 'public.deleted_conversations',
         'public.daily_usage', 'public.request_counts', 'public.knowledge_bases', 'public.documents',
-        'public.passages']) name
+        'public.passages', 'public.title_words', 'public.message_words']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop
       begin

@@ -1,6 +1,7 @@
 -- Returns the words of a message that is being written; null if they name another owner or conversation.
 -- @param p_words as in foreword.store_words
-create or replace function foreword.find_words(p_conversation_id uuid, p_user_id uuid, p_words jsonb) returns tsvector
+create or replace function foreword.find_words(p_conversation_id uuid, p_user_id uuid, p_words jsonb)
+  returns tsvector
 language plpgsql immutable set search_path = '' as $$
 begin
   if (p_words ->> 'conversation_id')::uuid = p_conversation_id
