@@ -1184,11 +1184,7 @@ declare
   v_text text;
   v_item record;
   v_earlier public.messages;
-  v_time timestamptz := greatest( -- of the next row
-    clock_timestamp(),
-    -- A time that a user has set to the end of time has no next one.
-    (select max(m.created_at) + interval '1 microsecond' from public.messages m
-      where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day'));
+  v_time timestamptz := foreword.next_time(p_conversation_id); -- of the next row
 begin
   for v_item in
     select e.place, e.message, e.message ->> 'role' as role, coalesce(e.message ->> 'content', '') as content,
@@ -1635,10 +1631,7 @@ begin
         case when exists (select from public.messages m where m.id = p_turn_id) then gen_random_uuid()
           else p_turn_id end,
         p_conversation_id, v_parent.user_id, p_parent_id, 'assistant', v_content, v_metadata, v_digest,
-        greatest(
-          clock_timestamp(),
-          (select max(m.created_at) + interval '1 microsecond' from public.messages m
-            where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day')))
+        foreword.next_time(p_conversation_id))
       returning id into v_message;
   end if;
   update public.messages set metadata = foreword.to_object(metadata)
@@ -2001,6 +1994,21 @@ begin
 end;
 $$;
 
+-- Returns the time of a conversation's next message: now, or a microsecond after its newest.
+create or replace function foreword.next_time(p_conversation_id uuid) returns timestamptz
+language plpgsql set search_path = '' as $$
+declare
+  -- Only with a bound that is known does a plan that is made while the table is small use the index of times.
+  v_now timestamptz := clock_timestamp();
+  v_newest timestamptz;
+begin
+  -- A time that a user has set to the end of time has no next one.
+  select m.created_at into v_newest from public.messages m
+    where m.conversation_id = p_conversation_id and m.created_at < v_now + interval '1 day'
+    order by m.created_at desc limit 1;
+  return greatest(v_now, v_newest + interval '1 microsecond');
+end $$;
+
 -- Returns the bytes of the path that ends in a message; 0 without one. Rows of the time before paths were
 -- counted are counted now, up to the first one that knows.
 create or replace function foreword.path_bytes(p_message_id uuid) returns bigint
@@ -2181,11 +2189,7 @@ begin
       case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
         then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
       p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
-      greatest(
-        clock_timestamp(),
-        (select max(created_at) + interval '1 microsecond' from public.messages
-          where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
-      )
+      foreword.next_time(p_conversation_id)
     )
     on conflict do nothing returning id, conversation_id, user_id
   ), stored_words as (
@@ -2508,6 +2512,7 @@ begin
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
     'foreword.message_bytes(text, jsonb)',
+    'foreword.next_time(uuid)',
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
@@ -2927,11 +2932,7 @@ begin
         v_turn.conversation_id, v_parent.user_id, v_parent.id, 'assistant',
           coalesce(argument ->> 'content', ''),
         coalesce(argument -> 'metadata', '{}') || jsonb_build_object('reply_of', v_turn.id), v_digest,
-        coalesce((argument ->> 'created_at')::timestamptz, greatest(
-          clock_timestamp(),
-          (select max(created_at) + interval '1 microsecond' from public.messages
-            where conversation_id = v_turn.conversation_id
-              and created_at < clock_timestamp() + interval '1 day')))
+        coalesce((argument ->> 'created_at')::timestamptz, foreword.next_time(v_turn.conversation_id))
       )
       returning id into v_id;
   end if;
@@ -5583,6 +5584,7 @@ begin
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
     'foreword.message_bytes(text, jsonb)',
+    'foreword.next_time(uuid)',
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
@@ -5707,6 +5709,7 @@ begin
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
     'foreword.message_bytes(text, jsonb)',
+    'foreword.next_time(uuid)',
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
@@ -5749,6 +5752,7 @@ begin
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
     'foreword.message_bytes(text, jsonb)',
+    'foreword.next_time(uuid)',
     'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
@@ -5774,7 +5778,7 @@ grant execute on function foreword.check_version(jsonb), foreword.start_conversa
   foreword.find_conversation(jsonb),
   foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
   foreword.adopt_old_rows(uuid, uuid, jsonb),
-  foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
+  foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb), foreword.next_time(uuid),
     foreword.match_message(uuid, uuid, jsonb, boolean), foreword.find_earlier_reply(uuid, uuid, jsonb),
     foreword.add_results(jsonb, jsonb), foreword.merge_tools(jsonb, jsonb)
   to authenticated;

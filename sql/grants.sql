@@ -50,7 +50,7 @@ grant execute on function foreword.check_version(jsonb), foreword.start_conversa
   foreword.find_conversation(jsonb),
   foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
   foreword.adopt_old_rows(uuid, uuid, jsonb),
-  foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
+  foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb), foreword.next_time(uuid),
     foreword.match_message(uuid, uuid, jsonb, boolean), foreword.find_earlier_reply(uuid, uuid, jsonb),
     foreword.add_results(jsonb, jsonb), foreword.merge_tools(jsonb, jsonb)
   to authenticated;

@@ -21,11 +21,7 @@ declare
   v_text text;
   v_item record;
   v_earlier public.messages;
-  v_time timestamptz := greatest( -- of the next row
-    clock_timestamp(),
-    -- A time that a user has set to the end of time has no next one.
-    (select max(m.created_at) + interval '1 microsecond' from public.messages m
-      where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day'));
+  v_time timestamptz := foreword.next_time(p_conversation_id); -- of the next row
 begin
   for v_item in
     select e.place, e.message, e.message ->> 'role' as role, coalesce(e.message ->> 'content', '') as content,

@@ -56,10 +56,7 @@ begin
         case when exists (select from public.messages m where m.id = p_turn_id) then gen_random_uuid()
           else p_turn_id end,
         p_conversation_id, v_parent.user_id, p_parent_id, 'assistant', v_content, v_metadata, v_digest,
-        greatest(
-          clock_timestamp(),
-          (select max(m.created_at) + interval '1 microsecond' from public.messages m
-            where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day')))
+        foreword.next_time(p_conversation_id))
       returning id into v_message;
   end if;
   update public.messages set metadata = foreword.to_object(metadata)

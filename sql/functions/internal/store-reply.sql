@@ -45,11 +45,7 @@ begin
       case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
         then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
       p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
-      greatest(
-        clock_timestamp(),
-        (select max(created_at) + interval '1 microsecond' from public.messages
-          where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
-      )
+      foreword.next_time(p_conversation_id)
     )
     on conflict do nothing returning id, conversation_id, user_id
   ), stored_words as (

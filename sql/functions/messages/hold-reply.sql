@@ -40,11 +40,7 @@ begin
         v_turn.conversation_id, v_parent.user_id, v_parent.id, 'assistant',
           coalesce(argument ->> 'content', ''),
         coalesce(argument -> 'metadata', '{}') || jsonb_build_object('reply_of', v_turn.id), v_digest,
-        coalesce((argument ->> 'created_at')::timestamptz, greatest(
-          clock_timestamp(),
-          (select max(created_at) + interval '1 microsecond' from public.messages
-            where conversation_id = v_turn.conversation_id
-              and created_at < clock_timestamp() + interval '1 day')))
+        coalesce((argument ->> 'created_at')::timestamptz, foreword.next_time(v_turn.conversation_id))
       )
       returning id into v_id;
   end if;
