@@ -6,8 +6,9 @@
 -- @param limit
 -- @returns [{turn_id, pieces, events, reason: why a waiting turn must be claimed, else null}]
 create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 begin
+  -- A plan that is made while the table is small would go on to read all of it when it is large.
   perform public.chat_check_version(argument);
   return coalesce((
     select jsonb_agg(jsonb_build_object('turn_id', a.id, 'reason', a.reason, 'pieces', (

@@ -141,6 +141,17 @@ async function measureTurn(scratch: Scratch, way: Way, chat: Chat): Promise<Cost
   return { ...reads, bytesSent, durationMs };
 }
 
+/** Counts the rows that a search for abandoned turns reads where there are none. */
+async function countRowsOfSearch(scratch: Scratch): Promise<number> {
+  await scratch.sql("begin");
+  const readSince = await watchReads(scratch);
+  const reads = new TurnReads(toDatabase(scratch));
+  assert.deepEqual(await reads.listAbandoned({ except: [], isStaleToo: true }, []), []);
+  const { rowsRead } = await readSince();
+  await scratch.sql("rollback");
+  return rowsRead;
+}
+
 function toMedian(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
@@ -151,8 +162,13 @@ async function checkCost(scratch: Scratch): Promise<void> {
   );
   // A session keeps the plans that it made while its tables were small.
   const early = await addChat(scratch, short);
-  for (let turn = 0; turn < turnsUntilPlanned; turn += 1) await measureTurn(scratch, named, early);
+  for (let turn = 0; turn < turnsUntilPlanned; turn += 1) {
+    await measureTurn(scratch, named, early);
+    await countRowsOfSearch(scratch);
+  }
   await scratch.apply(addOthers);
+  const searched = await countRowsOfSearch(scratch);
+  assert.ok(searched < maxRowsRead, `a search for abandoned turns has read ${searched} rows`);
   const writes = { short: await addChat(scratch, short), long: await addChat(scratch, long) };
   for (const way of [named, unnamed]) await compareCosts(scratch, writes, way, "without statistics");
   await scratch.sql("vacuum analyze"); // so that index-only scans need not visit the table
