@@ -143,13 +143,17 @@ export function toArgument(argument: JsonObject, caller: Caller, version = schem
   return { schema_version: version, user_id: caller.userId, ...argument };
 }
 
-/** Returns an argument as JSON; one with a long path in parts. */
+/** Returns an argument as JSON; one with a long path, plan or answer in parts. */
 export function toArgumentText(argument: JsonObject): JsonText {
-  const { path } = argument;
-  let length = 0;
-  for (const message of Array.isArray(path) ? path : [])
-    if (isRecord(message) && typeof message["content"] === "string") length += message["content"].length;
+  const { path, turn } = argument;
+  let length = countText(turn, "plan") + countText(turn, "answer");
+  for (const message of Array.isArray(path) ? path : []) length += countText(message, "content");
   return toJsonText(argument, length);
+}
+
+function countText(value: unknown, name: string): number {
+  const text = isRecord(value) ? value[name] : undefined;
+  return typeof text === "string" ? text.length : 0;
 }
 
 /** Called for trouble outside of any call, like a connection that breaks while idle. */

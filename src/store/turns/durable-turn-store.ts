@@ -29,7 +29,7 @@ import type {
 } from "../../turn/records.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { Place } from "../../turn/turn-event.ts";
-import type { LazyJson } from "../database/database.ts";
+import { toArgumentText, type LazyJson } from "../database/database.ts";
 import { countTurn } from "../usage/usage-writes.ts";
 import { toBeginResult } from "./begin-result.ts";
 import type { SaveResult } from "./save-result.ts";
@@ -279,7 +279,7 @@ export class DurableTurnStore implements TurnStore, TurnProgress, TurnRecovery, 
         turn,
         kind: "end",
         call,
-        toArgument: () => JSON.stringify(argument),
+        toArgument: () => toArgumentText(argument),
       });
     } catch (error) {
       this.#options.observe({ type: "write-lost", turn, error: toAppError(error) });

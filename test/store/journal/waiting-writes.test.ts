@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { randomUUID } from "node:crypto";
-import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
+import { toArgumentText } from "../../../src/store/database/database.ts";
+import { toEndArgument, TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Body } from "../../../src/turn/body.ts";
@@ -84,5 +85,19 @@ describe("queued work does not exist twice", { timeout: 120_000 }, () => {
     );
     assert.equal(meter.begun.size, writes.length);
     assert.ok(meter.most <= 10, `${meter.most} at a time`);
+  });
+
+  test("the end of a long reply goes to the journal in parts, and is read from it as it was", async (context) => {
+    const folder = await makeFolder();
+    context.after(() => folder.remove());
+    const journal = await Journal.open(folder.path, 64 * 1024 * 1024);
+    context.after(() => journal.close());
+    const turnId = randomUUID();
+    const argument = toEndArgument(turnId, makeResult('naïve "流" \u{1F600}\n'.repeat(100_000)));
+    const text = toArgumentText(argument);
+    assert.notEqual(typeof text, "string");
+    const write = { kind: "end", turnId, conversationId: turnId, userId: undefined } as const;
+    const { id } = await journal.append({ ...write, toArgument: () => text });
+    assert.equal(await journal.read(id), JSON.stringify(argument));
   });
 });
