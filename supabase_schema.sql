@@ -759,8 +759,8 @@ begin
     $sql$create index request_counts_age_idx on public.request_counts (started_at)$sql$,
     -- Words, owner and conversation are found through one index, so that a search costs as much as its user
     -- has written, and some of the user's conversations can be searched without the others. Every search reads
-    -- the whole list of entries that are not in the index proper yet, so the list is kept to 64 kB, the least
-    -- that Postgres allows: 4 MB by default.
+    -- the whole list of entries that are not in the index proper yet, so the list is kept to about 64 kB, the
+    -- least that Postgres allows: 4 MB by default.
     $sql$create index message_words_idx on public.message_words using gin (words)
       with (fastupdate = on, gin_pending_list_limit = 64) where words is not null$sql$,
     $sql$create index title_words_idx on public.title_words using gin (words)
@@ -3333,7 +3333,7 @@ end $$;
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
 -- @param continue for a path that need not start at the root: as in chat_find_place, and
 --   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
--- @param words as in chat_begin_turn, whose caller alone may store them
+-- @param words as in chat_begin_turn; only from the service: users get a permission error
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of
 --   {missing} the path does not start at the root, and its anchor is not stored
@@ -3601,7 +3601,7 @@ begin
   ) then
     return jsonb_build_object('deleted', true);
   end if;
-  -- A condition without a query needs no plan: what most turns have is found first.
+  -- The conditions without a query come first, so that most turns need no plan here.
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null
     and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)

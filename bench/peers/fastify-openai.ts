@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { listenAndTell, modelName, parseChat, upstreamUrl } from "./peer-program.ts";
 
 const openai = new OpenAI({ baseURL: upstreamUrl, apiKey: "none", maxRetries: 0 });
-const fastify = Fastify();
+const fastify = Fastify({ bodyLimit: 32 * 1024 * 1024 }); // as large as the bodies of `body`
 
 fastify.post("/stream-chat", async (request, reply) => {
   const stream = await openai.chat.completions.create({

@@ -39,7 +39,9 @@ export async function runStartAfterKill(context: Context): Promise<readonly Row[
   const rounds = await runRounds({ ...context, peers }, "start-after-kill", async (peer) => {
     const copy = await makeTemporaryFolder();
     const dataDir = join(copy.path, "data");
-    await cp(join(folder.path, peer), dataDir, { recursive: true });
+    // A socket cannot be copied, and the killed server's is of no use.
+    const isCopied = (path: string): boolean => !path.endsWith(".sock");
+    await cp(join(folder.path, peer), dataDir, { recursive: true, filter: isCopied });
     const { listening, turn } = await measureStart(
       context,
       toCheckout(peer, context.against),

@@ -15,7 +15,7 @@
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
 -- @param continue for a path that need not start at the root: as in chat_find_place, and
 --   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
--- @param words as in chat_begin_turn, whose caller alone may store them
+-- @param words as in chat_begin_turn; only from the service: users get a permission error
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of
 --   {missing} the path does not start at the root, and its anchor is not stored

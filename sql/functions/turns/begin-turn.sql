@@ -84,7 +84,7 @@ begin
   ) then
     return jsonb_build_object('deleted', true);
   end if;
-  -- A condition without a query needs no plan: what most turns have is found first.
+  -- The conditions without a query come first, so that most turns need no plan here.
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null
     and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)

@@ -1,7 +1,7 @@
 /** The one door to the rows: SQL functions called with one JSON argument, the same on every database. */
 import type { AppError } from "../../base/errors.ts";
 import type { Caller } from "../../base/caller.ts";
-import { isRecord, type JsonObject } from "../../base/json.ts";
+import type { JsonObject } from "../../base/json.ts";
 import { toJsonText, type JsonText } from "../../base/json/long-json.ts";
 import type { PoolState } from "../../base/semaphore.ts";
 
@@ -143,17 +143,21 @@ export function toArgument(argument: JsonObject, caller: Caller, version = schem
   return { schema_version: version, user_id: caller.userId, ...argument };
 }
 
-/** Returns an argument as JSON; one with a long path, plan or answer in parts. */
+/** How deep the long texts of arguments are, like `path`, a message in it, its parts, and the text of one. */
+const textDepth = 5;
+
+/** Returns an argument as JSON; one with long texts in parts. */
 export function toArgumentText(argument: JsonObject): JsonText {
-  const { path, turn } = argument;
-  let length = countText(turn, "plan") + countText(turn, "answer");
-  for (const message of Array.isArray(path) ? path : []) length += countText(message, "content");
-  return toJsonText(argument, length);
+  return toJsonText(argument, countText(argument, textDepth));
 }
 
-function countText(value: unknown, name: string): number {
-  const text = isRecord(value) ? value[name] : undefined;
-  return typeof text === "string" ? text.length : 0;
+/** Returns the length of all texts in `value`, down to so many levels. */
+function countText(value: unknown, depth: number): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null || depth === 0) return 0;
+  let length = 0;
+  for (const member of Object.values(value)) length += countText(member, depth - 1);
+  return length;
 }
 
 /** Called for trouble outside of any call, like a connection that breaks while idle. */

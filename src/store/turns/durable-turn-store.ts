@@ -279,7 +279,7 @@ export class DurableTurnStore implements TurnStore, TurnProgress, TurnRecovery, 
         turn,
         kind: "end",
         call,
-        toArgument: () => toArgumentText(argument),
+        toArgument: () => toArgumentText({ ...argument }), // its texts are read once
       });
     } catch (error) {
       this.#options.observe({ type: "write-lost", turn, error: toAppError(error) });

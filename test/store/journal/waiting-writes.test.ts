@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { randomUUID } from "node:crypto";
+import type { JsonObject } from "../../../src/base/json.ts";
 import { toArgumentText } from "../../../src/store/database/database.ts";
 import { toEndArgument, TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
@@ -87,7 +88,7 @@ describe("queued work does not exist twice", { timeout: 120_000 }, () => {
     assert.ok(meter.most <= 10, `${meter.most} at a time`);
   });
 
-  test("the end of a long reply goes to the journal in parts, and is read from it as it was", async (context) => {
+  test("the end of a long reply, made in parts, is read from the journal as it was", async (context) => {
     const folder = await makeFolder();
     context.after(() => folder.remove());
     const journal = await Journal.open(folder.path, 64 * 1024 * 1024);
@@ -100,4 +101,18 @@ describe("queued work does not exist twice", { timeout: 120_000 }, () => {
     const { id } = await journal.append({ ...write, toArgument: () => text });
     assert.equal(await journal.read(id), JSON.stringify(argument));
   });
+
+  for (const [place, toArgument] of Object.entries<(text: string) => JsonObject>({
+    "the answer of a turn": (text) => ({ turn: { answer: text } }),
+    "the reply that a turn goes on with": (text) => ({ turn: { answer: "ok" }, reply: { content: text } }),
+    "the plan of a reply": (text) => ({ reply: { metadata: { plan: text } } }),
+    "the text of a turn that waits": (text) => ({ text }),
+    "the text of an item": (text) => ({ items: [{ data: { text } }] }),
+    "a message of a path": (text) => ({ path: [{ content: "short" }, { content: text }] }),
+  })) {
+    test(`an argument becomes JSON in parts if ${place} is long`, () => {
+      assert.equal(typeof toArgumentText(toArgument("x".repeat(2 * 1024 * 1024))), "object");
+      assert.equal(typeof toArgumentText(toArgument("x".repeat(1024))), "string");
+    });
+  }
 });

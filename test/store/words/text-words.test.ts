@@ -12,6 +12,8 @@ import {
 } from "../../../src/store/words/text-words.ts";
 import { hostileTexts } from "../../support/model/hostile-texts.ts";
 
+/** How many places of a word Postgres stores. */
+const maxPositions = 255;
 /** The most that Postgres stores in a `tsvector`. */
 const maxVectorBytes = 1024 * 1024;
 
@@ -45,6 +47,38 @@ describe("collectWords", () => {
       assert.deepEqual(wordsOf(text), words.split(" ").filter(Boolean));
     });
   }
+
+  for (const length of [1, 2, 999, 1_000, 1_001, 1_999, 2_000, 5_001]) {
+    test(`finds every pair of a run of ${length} characters, each at its place`, () => {
+      const run = Array.from({ length }, (_, index) => Array.from("東京都世𠮷界")[(index * index) % 6] ?? "");
+      const expected = new Map<string, number[]>();
+      for (const [index, character] of run.entries()) {
+        const pair = character + (run[index + 1] ?? "");
+        const positions = expected.get(pair) ?? [];
+        expected.set(pair, positions.length < maxPositions ? [...positions, index + 1] : positions);
+      }
+      assert.deepEqual(readWords(run.join("")), expected);
+    });
+  }
+
+  test("finds the words of ASCII where a search by letters and digits finds them", () => {
+    const text = fc.string({ unit: fc.constantFrom(...Array.from("abz019 _-.'\"\\é")), maxLength: 200 });
+    fc.assert(
+      fc.property(text, (mixed) => {
+        const plain = mixed.replaceAll("é", "");
+        const expected = new Map<string, number[]>();
+        for (const [index, [word]] of [...plain.matchAll(/[0-9a-z]+/g)].entries()) {
+          const short = word.slice(0, maxWordLength);
+          expected.set(short, [...(expected.get(short) ?? []), index + 1]);
+        }
+        assert.deepEqual(readWords(plain), expected);
+        // Beside other letters it takes another way, to the same words.
+        const other = readWords(mixed);
+        const folded = Array.from(mixed.matchAll(/[0-9a-zé]+/g), ([word]) => word.replaceAll("é", "e"));
+        assert.deepEqual(new Set(other.keys()), new Set(folded.map((word) => word.slice(0, maxWordLength))));
+      }),
+    );
+  });
 
   test("reads only the start of a long text, and of a long word", () => {
     assert.deepEqual(wordsOf(`${"- ".repeat(maxTextLength / 2)}late`), []);

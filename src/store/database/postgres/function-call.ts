@@ -9,7 +9,8 @@ import type { Connection, Submittable } from "pg";
  */
 export class FunctionCall implements Submittable {
   readonly #name: string;
-  readonly #argument: string | Buffer;
+  /** Let go of once it is sent. */
+  #argument: string | Buffer;
   readonly #timeoutMs: number;
   readonly #settled = Promise.withResolvers<string>();
   #result: string | undefined;
@@ -41,6 +42,7 @@ export class FunctionCall implements Submittable {
     connection.bind({ values: [this.#argument] }, true);
     connection.execute({}, true);
     connection.sync();
+    this.#argument = "";
     connection.stream.uncork();
   }
 

@@ -8,7 +8,7 @@ import type { Clock } from "../../../base/clock.ts";
 import type { PoolState } from "../../../base/semaphore.ts";
 import { callDeadlineMs } from "../database.ts";
 import { readOnlyCode } from "../sql-failure.ts";
-import type { FunctionCall } from "./function-call.ts";
+import { FunctionCall } from "./function-call.ts";
 import { cancelQuery, isBackendBusy } from "./postgres-cancel.ts";
 import { SessionClient } from "./session-client.ts";
 
@@ -27,8 +27,10 @@ const minReadOnlyMs = 2_000;
 
 /** One attempt at a call. */
 export interface PooledCall {
-  /** Returns the call, given the milliseconds it has left; resolves with it if its argument is long. */
-  readonly toCall: (leftMs: number) => FunctionCall | Promise<FunctionCall>;
+  /** The function. */
+  readonly name: string;
+  /** Returns its argument as JSON; resolves with its bytes if it is long. A waiting call holds none. */
+  readonly toArgument: () => string | Promise<Buffer>;
   /** Its deadline, in the clock's monotonic time. */
   readonly dueMs: number;
   /** Aborted when no result is awaited any more. */
@@ -99,11 +101,14 @@ export class PostgresPool {
    */
   async run(call: PooledCall): Promise<string> {
     const client = await this.#acquire(call);
+    const argument = await this.#makeArgument(call, client);
     const startMs = this.#clock.monotonicMs();
-    const query = await this.#make(call, client, startMs);
+    const leftMs = Math.max(1, Math.floor(call.dueMs - startMs));
+    const query = new FunctionCall(call.name, argument, leftMs);
     const isAborted = Promise.withResolvers<"aborted">();
     const abort = (): void => isAborted.resolve("aborted");
     call.signal.addEventListener("abort", abort, { once: true });
+    if (call.signal.aborted) abort();
     client.query(query);
     const { result } = query;
     void this.#giveBack(client, result, isAborted.promise, startMs).finally(() =>
@@ -122,16 +127,12 @@ export class PostgresPool {
     await this.#closed;
   }
 
-  /** Resolves with the call, or gives the connection back. @throws AppError if it cannot be made. */
-  async #make(
-    { toCall, dueMs, signal }: PooledCall,
-    client: PoolClient,
-    nowMs: number,
-  ): Promise<FunctionCall> {
+  /** Resolves with the argument, or gives the connection back. @throws AppError if it cannot be made. */
+  async #makeArgument({ toArgument, signal }: PooledCall, client: PoolClient): Promise<string | Buffer> {
     try {
-      const call = await toCall(Math.max(1, Math.floor(dueMs - nowMs)));
+      const argument = await toArgument();
       if (signal.aborted) throw new AppError("store_unavailable", "gave up before the call was made");
-      return call;
+      return argument;
     } catch (error) {
       client.release();
       throw toAppError(error);

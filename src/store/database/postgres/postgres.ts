@@ -4,7 +4,7 @@ import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Caller } from "../../../base/caller.ts";
 import type { JsonObject } from "../../../base/json.ts";
-import { toJsonBytes, type JsonText } from "../../../base/json/long-json.ts";
+import { toJsonBytes } from "../../../base/json/long-json.ts";
 import type { PoolState } from "../../../base/semaphore.ts";
 import {
   callDeadlineMs,
@@ -14,7 +14,6 @@ import {
   type FunctionName,
   type OnDatabaseTrouble,
 } from "../database.ts";
-import { FunctionCall } from "./function-call.ts";
 import { ConnectionLost, PostgresPool } from "./postgres-pool.ts";
 import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
 import { SecondTries } from "../second-tries.ts";
@@ -56,12 +55,16 @@ export class PostgresDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     // Converted to JSON when a connection takes it: a waiting call holds no second copy.
-    const toText = (): JsonText => toArgumentText(toArgument(argument, caller, version));
+    const toSent = (): string | Promise<Buffer> => {
+      const text = toArgumentText(toArgument(argument, caller, version));
+      return typeof text === "string" ? text : toJsonBytes(text);
+    };
     const dueMs = this.#clock.monotonicMs() + callDeadlineMs;
     const ask = async (isSecond: boolean, signal: AbortSignal): Promise<string> => {
       const pool = await this.#openPool();
       return await pool.run({
-        toCall: (leftMs) => toCall(name, toText(), leftMs),
+        name,
+        toArgument: toSent,
         dueMs,
         signal,
         heardSinceMs: isSecond ? dueMs - callDeadlineMs : Number.NEGATIVE_INFINITY,
@@ -93,12 +96,6 @@ export class PostgresDatabase implements Database {
       throw error;
     });
   }
-}
-
-/** Returns a call; resolves with it if its argument is long. */
-function toCall(name: FunctionName, text: JsonText, leftMs: number): FunctionCall | Promise<FunctionCall> {
-  if (typeof text === "string") return new FunctionCall(name, text, leftMs);
-  return toJsonBytes(text).then((bytes) => new FunctionCall(name, bytes, leftMs));
 }
 
 /** The connection was lost during the call. */
