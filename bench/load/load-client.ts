@@ -81,7 +81,8 @@ export class LoadClient {
     reader.push(bytes);
     if (reader.position > before) this.#time();
     if (reader.refusal !== undefined) return void socket.destroy();
-    if (reader.isDone) this.#settle();
+    if (reader.isDone && reader.isLast) socket.destroy();
+    else if (reader.isDone) this.#settle();
     else if (this.#stalls && reader.position > 0) socket.pause();
   }
 

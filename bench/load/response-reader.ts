@@ -12,6 +12,7 @@ export class ResponseReader {
   #skipBytes = 0;
   #position = 0;
   #isTrue = true;
+  #isLast = false;
 
   /** @param expected the whole body. */
   constructor(expected: Buffer) {
@@ -26,6 +27,11 @@ export class ResponseReader {
   /** Whether the response ended properly. */
   get isDone(): boolean {
     return this.#state === "done";
+  }
+
+  /** Whether the server reads no more requests from the connection: ours takes 1,000 of each. */
+  get isLast(): boolean {
+    return this.#isLast;
   }
 
   /** Whether each byte so far was right. */
@@ -71,9 +77,9 @@ export class ResponseReader {
     this.#gathered += bytes.toString("latin1");
     const end = this.#gathered.indexOf("\r\n\r\n");
     if (end < 0 || this.#state === "error") return bytes.length;
-    const isStream =
-      this.#gathered.startsWith("HTTP/1.1 200 ") &&
-      /^transfer-encoding: *chunked/im.test(this.#gathered.slice(0, end + 2));
+    const head = this.#gathered.slice(0, end + 2);
+    const isStream = head.startsWith("HTTP/1.1 200 ") && /^transfer-encoding: *chunked/im.test(head);
+    this.#isLast = /^connection: *close/im.test(head);
     this.#state = isStream ? "size" : "error";
     return isStream ? end + 4 - before : bytes.length;
   }
