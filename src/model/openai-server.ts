@@ -2,7 +2,7 @@
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock } from "../base/clock.ts";
-import { toJsonText, type JsonText } from "../base/json/long-json.ts";
+import { countText, toJsonText, type JsonText } from "../base/json/long-json.ts";
 import type { Observer } from "../turn/observer.ts";
 import { callForms, findSystemForms, toCalledTools, toSigned, toSystemForm } from "./request/call-forms.ts";
 import { ContextMemory } from "./context/context-memory.ts";
@@ -136,7 +136,7 @@ export class OpenAiServer {
     return {
       ...target,
       headers,
-      body: toJsonText(body, countLength(prompt)),
+      body: toJsonText(body, countText(body)),
       parameters,
       asked,
       added,
@@ -155,16 +155,6 @@ export class OpenAiServer {
     }
     this.#memory.accept(parameters);
   }
-}
-
-/** Returns the length of the texts and images of `prompt`, in UTF-16 code units. */
-function countLength(prompt: Prompt): number {
-  let length = 0;
-  for (const { text, images } of prompt.kind === "chat" ? prompt.messages : prompt.chat) {
-    length += text.length;
-    for (const { data } of images) length += data.length;
-  }
-  return length;
 }
 
 async function toTarget(options: OpenAiOptions): Promise<Target> {

@@ -6,6 +6,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 export const maxAtOnceLength = 1_048_576;
 /** The shortest string that stands by itself, in UTF-16 code units. */
 const minLongLength = 4_096;
+/** How deep long texts are: the URL of an image is in a part of the content of a message in a list. */
+const textDepth = 8;
 /** The length of a piece of a string, and how many units are encoded in one turn of the event loop. */
 const pieceLength = 65_536;
 const turnLength = 524_288;
@@ -53,6 +55,15 @@ export async function toJsonBytes(parts: JsonParts): Promise<Buffer> {
     await nextTurn();
   }
   return Buffer.concat(bytes);
+}
+
+/** Returns the length of the texts in `value`, in UTF-16 code units; those very deep in it do not count. */
+export function countText(value: unknown, depth = textDepth): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null || depth === 0) return 0;
+  let length = 0;
+  for (const member of Object.values(value)) length += countText(member, depth - 1);
+  return length;
 }
 
 /** Returns the length of a JSON text, in UTF-16 code units; that of a long one is not exact. */

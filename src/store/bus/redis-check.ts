@@ -21,7 +21,7 @@ export async function inspectRedis(options: RedisOptions): Promise<RedisFacts> {
   const ready = new Promise<void>((resolve) => redis.once("ready", () => resolve()));
   try {
     await withDeadline(systemClock, Promise.race([ready, failed.promise]), deadlineMs);
-    // The client goes on with database 0 where there is no other, and tells nobody.
+    // Where there is no such database, the client uses database 0, and its commands succeed.
     const { db = 0 } = redis.options;
     if (db > 0) await redis.select(db);
     // A stream, as the bus writes it: a user may be forbidden these commands.

@@ -2,7 +2,7 @@
 import type { AppError } from "../../base/errors.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
-import { toJsonText, type JsonText } from "../../base/json/long-json.ts";
+import { countText, toJsonText, type JsonText } from "../../base/json/long-json.ts";
 import type { PoolState } from "../../base/semaphore.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
@@ -143,21 +143,9 @@ export function toArgument(argument: JsonObject, caller: Caller, version = schem
   return { schema_version: version, user_id: caller.userId, ...argument };
 }
 
-/** How deep the long texts of arguments are, like `path`, a message in it, its parts, and the text of one. */
-const textDepth = 5;
-
 /** Returns an argument as JSON; one with long texts in parts. */
 export function toArgumentText(argument: JsonObject): JsonText {
-  return toJsonText(argument, countText(argument, textDepth));
-}
-
-/** Returns the length of all texts in `value`, down to so many levels. */
-function countText(value: unknown, depth: number): number {
-  if (typeof value === "string") return value.length;
-  if (typeof value !== "object" || value === null || depth === 0) return 0;
-  let length = 0;
-  for (const member of Object.values(value)) length += countText(member, depth - 1);
-  return length;
+  return toJsonText(argument, countText(argument));
 }
 
 /** Called for trouble outside of any call, like a connection that breaks while idle. */

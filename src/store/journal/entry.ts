@@ -1,6 +1,6 @@
 /** The begin and the end of a turn as the journal stores them: JSON, without the access token. */
 import { z } from "zod";
-import { joinJson, toJsonText, type JsonText } from "../../base/json/long-json.ts";
+import { countText, joinJson, toJsonText, type JsonText } from "../../base/json/long-json.ts";
 import { optional, parse } from "../../base/parse.ts";
 import { StoredImage } from "../../turn/attachments/stored-image.ts";
 import type { Estimate } from "../../turn/limits.ts";
@@ -85,16 +85,7 @@ export function toQueuedBegin(
     traceId: undefined,
     userId: caller.userId,
   };
-  return toJsonText(queued, countLength(path));
-}
-
-function countLength(path: TurnBegin["path"]): number {
-  let length = 0;
-  for (const { content, images = [] } of path) {
-    length += content.length;
-    for (const { data } of images) length += data.length;
-  }
-  return length;
+  return toJsonText(queued, countText(queued));
 }
 
 function toQueuedImages(images: readonly Image[], isStored: (id: string) => boolean): readonly Image[] {
