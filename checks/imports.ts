@@ -40,10 +40,7 @@ export function readImports(root: string, files: readonly string[]): Import[] {
 
 /** Finds groups of files that import each other in a circle; type imports count, too. */
 export function findCircles(imports: readonly Import[]): string[][] {
-  const targets = Map.groupBy(
-    imports.filter(({ target }) => target.startsWith(".")),
-    ({ file }) => file,
-  );
+  const targets = groupOwn(imports);
   const reached = new Map(Array.from(targets.keys(), (file) => [file, reach(file, targets)]));
   const circles = new Map<string, string[]>();
   for (const [file, others] of reached) {
@@ -51,6 +48,19 @@ export function findCircles(imports: readonly Import[]): string[][] {
     if (members.length > 0) circles.set(members.toSorted().join(), members.toSorted());
   }
   return Array.from(circles.values());
+}
+
+/** Returns `start` and the files that it imports, directly or through others, as `imports` tell. */
+export function listLoaded(start: string, imports: readonly Import[]): ReadonlySet<string> {
+  return reach(start, groupOwn(imports)).add(start);
+}
+
+/** Returns the imports of files, not of packages, by the importing file. */
+function groupOwn(imports: readonly Import[]): Map<string, Import[]> {
+  return Map.groupBy(
+    imports.filter(({ target }) => target.startsWith(".")),
+    ({ file }) => file,
+  );
 }
 
 /** Returns the files that `start` imports, directly or through others. */

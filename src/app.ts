@@ -48,7 +48,8 @@ import { StoredTitles } from "./titles/title-rows.ts";
 import { UsageRows } from "./usage/rows.ts";
 import type { ToolLimits } from "./turn/steps/tool-steps.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
-import { McpToolServers } from "./tools/tool-servers.ts";
+import { createToolServers } from "./tools/create-tool-servers.ts";
+import type { McpToolServers } from "./tools/tool-servers.ts";
 import { BackgroundCounter, type BackgroundUsage } from "./turn/background/background-usage.ts";
 import type { ServerState } from "./observe/metrics/server-metrics.ts";
 import { Pricing, type Prices } from "./turn/budget/prices.ts";
@@ -137,17 +138,17 @@ export async function createApp(
   const { rows } = store;
   const counters = rows && new UsageRows(rows.database);
   const retention = startRetention(options.retentionDays, rows, clock, observe);
-  const { models, fallbacks } = createModels(options.model, modelTools);
+  const { models, fallbacks } = await createModels(options.model, modelTools);
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
-  const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
+  const tools = options.toolServers && (await createToolServers(options.toolServers, clock, observe));
   const knowledge = await createKnowledge(options, store, clock, observe);
-  const grounding = createGrounding(options.webSearch, knowledge, clock, observe);
+  const grounding = await createGrounding(options.webSearch, knowledge, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
   const countBackground = rows && (async (used: BackgroundUsage) => await countUsage(rows.database, used));
   const counter = new BackgroundCounter({ countBackground, pricing, clock });
-  const titles = createTitles(options.model, models, rows, { counter, ...modelTools });
+  const titles = await createTitles(options.model, models, rows, { counter, ...modelTools });
   const live = new LiveTurns({
     models,
     pricing,
@@ -163,7 +164,7 @@ export async function createApp(
   });
 
   const { app: http, listeners } = await createHttp(options, rows !== undefined, { clock, logger, observe });
-  registerAuthentication(http, createAuthenticator(options.auth, clock));
+  registerAuthentication(http, await createAuthenticator(options.auth, clock));
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
   const health = new Health({ live, store, models: fallbacks });
@@ -276,14 +277,14 @@ function createAttachments(
   return new MessageAttachments({ rows, limits: loaded, observe });
 }
 
-/** Returns the titles by a model; `undefined` if there is no model for them, or no conversation. */
-function createTitles(
+/** Resolves with the titles by a model; `undefined` if there is no model for them, or no conversation. */
+async function createTitles(
   options: ModelOptions,
   models: Models,
   rows: StoreRows | undefined,
   tools: Pick<ConversationTitlesOptions, "counter"> & ModelTools,
-): ConversationTitles | undefined {
-  const model = rows && createTitleModel(options, models, tools);
+): Promise<ConversationTitles | undefined> {
+  const model = rows && (await createTitleModel(options, models, tools));
   return model && new ConversationTitles({ model, rows: new StoredTitles(rows.database), ...tools });
 }
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { findCircles, listSources, readImports } from "../checks/imports.ts";
+import { findCircles, listLoaded, listSources, readImports } from "../checks/imports.ts";
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
 /** Folders and root files that each of them may import besides itself. */
@@ -77,6 +77,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   pino: ["observe"],
   "pino-pretty": ["observe"],
 };
+
+/** The packages that every server needs. All others are loaded by the features that are turned on. */
+const loadedByAll: readonly string[] = ["@fastify/cors", "fastify", "pino", "uuid", "zod"];
 
 /** The files that open connections, besides packages in their homes: addresses are the operator's. */
 const connecting: readonly string[] = [
@@ -198,6 +201,16 @@ describe("the source", () => {
     const early = own.filter(({ isLate, target }) => !isLate && !target.startsWith("node:"));
     assert.deepEqual(early, []);
     assert.ok(own.some(({ isLate }) => isLate));
+  });
+
+  test("loads the package of a feature only if the feature is on", () => {
+    const early = imports.filter(({ isLate, isType }) => !isLate && !isType);
+    for (const start of ["app.ts", join("config", "config.ts"), join("command", "serve.ts")]) {
+      const loaded = listLoaded(start, early);
+      const packages = early.filter(({ file, target }) => loaded.has(file) && !/^(?:\.|node:)/.test(target));
+      const others = packages.filter(({ target }) => !loadedByAll.includes(target));
+      assert.deepEqual(others, [], start);
+    }
   });
 });
 

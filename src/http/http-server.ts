@@ -54,6 +54,9 @@ const lastWordsMs = 1_000;
 const maxPathPart = 1_000;
 const maxRequestsPerConnection = 1_000;
 
+/** Routes parse their own requests and responses, so the framework's compilers of JSON schemas are not loaded. */
+const noCompilers = { buildValidator: refuseSchema, buildSerializer: refuseSchema };
+
 /** The parts and settings of the server. */
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
@@ -91,6 +94,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     rewriteUrl: toPath,
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: maxBodyBytes,
+    schemaController: { compilersFactory: noCompilers },
     onProtoPoisoning: "error",
     onConstructorPoisoning: "error",
     return503OnClosing: false, // routes respond themselves, in their own format
@@ -132,6 +136,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   registerBodies(app, bodies);
   endConnections(app, listeners, clock, begun);
   return { app, listeners };
+}
+
+function refuseSchema(): never {
+  throw new Error("a route has a JSON schema of the framework");
 }
 
 /** Returns what is wrong with a path, by the framework's code. */

@@ -6,7 +6,6 @@ import { DemoModel } from "./demo-model.ts";
 import { Fallbacks } from "./failover/fallbacks.ts";
 import { ObservedModel, type CallTools, type MeasurableModel } from "./observed/observed-model.ts";
 import { toTracedModel } from "./observed/traced-model.ts";
-import { OpenAiModel } from "./openai-model.ts";
 import type { ModelOptions, ModelSettings } from "./settings.ts";
 
 /** The models of a server, which {@link Models.close} closes. */
@@ -22,8 +21,8 @@ export interface ModelTools extends CallTools {
   readonly measuresCalls?: boolean | undefined;
 }
 
-/** Returns the models that `options` describe. */
-export function createModels(options: ModelOptions, tools: ModelTools): CreatedModels {
+/** Resolves with the models that `options` describe. */
+export async function createModels(options: ModelOptions, tools: ModelTools): Promise<CreatedModels> {
   const { clock, observe } = tools;
   if (options.type === "demo") {
     const demo = new DemoModel(clock);
@@ -32,7 +31,8 @@ export function createModels(options: ModelOptions, tools: ModelTools): CreatedM
     const models = new ConfiguredModels([toMeasured(demo, traced, tools)], false);
     return { models, fallbacks: undefined };
   }
-  const toConfigured = (settings: ModelSettings) => ({ settings, model: createModel(settings, tools) });
+  const createModel = await loadModelCode(tools);
+  const toConfigured = (settings: ModelSettings) => ({ settings, model: createModel(settings) });
   const [first, ...others] = [
     toConfigured(options.models[0]),
     ...options.models.slice(1).map(toConfigured),
@@ -43,19 +43,23 @@ export function createModels(options: ModelOptions, tools: ModelTools): CreatedM
   return { models, fallbacks: fallbacks.isUsed ? fallbacks : undefined };
 }
 
-/** Returns the model that makes titles, one of `models` if they have it; `undefined` if none makes them. */
-export function createTitleModel(
+/** Resolves with the model that makes titles, one of `models` if they have it; `undefined` if none makes them. */
+export async function createTitleModel(
   options: ModelOptions,
   models: Models,
   tools: ModelTools,
-): Model | undefined {
+): Promise<Model | undefined> {
   if (options.type === "demo" || options.titles === undefined) return undefined;
-  return models.find(options.titles.name) ?? createModel(options.titles, tools);
+  return models.find(options.titles.name) ?? (await loadModelCode(tools))(options.titles);
 }
 
-function createModel(settings: ModelSettings, tools: ModelTools): MeasurableModel {
-  const model = new OpenAiModel(settings, tools.clock, tools.observe);
-  return toMeasured(model, toTracedModel(settings), tools);
+/** Loads the client of model servers, which the demo model does not need; resolves with what creates a model. */
+async function loadModelCode(tools: ModelTools): Promise<(settings: ModelSettings) => MeasurableModel> {
+  const { OpenAiModel } = await import("./openai-model.ts");
+  return (settings) => {
+    const model = new OpenAiModel(settings, tools.clock, tools.observe);
+    return toMeasured(model, toTracedModel(settings), tools);
+  };
 }
 
 /** Returns the model itself if its calls are neither measured nor traced: that costs nothing. */

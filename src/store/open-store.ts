@@ -11,7 +11,7 @@ import type { TurnStore } from "../turn/ports.ts";
 import type { LiveBus, TurnRecords } from "../turn/records.ts";
 import { AttachmentRows } from "./attachments/attachment-rows.ts";
 import { AttachmentWrites } from "./attachments/attachment-writes.ts";
-import { Bucket, type BucketOptions } from "./attachments/bucket.ts";
+import type { Bucket, BucketOptions } from "./attachments/bucket.ts";
 import { BucketSweeper } from "./attachments/bucket-sweeper.ts";
 import type { Database, FunctionName } from "./database/database.ts";
 import type { RedisOptions } from "./bus/redis-client.ts";
@@ -173,7 +173,7 @@ async function openDurableStore(
   const database = new DatabaseHealth(opened, clock, onCall);
   const journal = await openJournal(options.dataDir, options.maxJournalBytes, observe);
   const { maxUserBytes, bucket: bucketOptions } = options.attachments;
-  const bucket = bucketOptions && new Bucket(bucketOptions, clock);
+  const bucket = bucketOptions && (await createBucket(bucketOptions, clock));
   const attachments = new AttachmentRows({ database, bucket, observe });
   const sweeper = bucket && new BucketSweeper({ database, bucket, clock, observe });
   const attachmentWrites = new AttachmentWrites(attachments, maxUserBytes, observe);
@@ -254,6 +254,11 @@ async function openJournal(
     observe({ type: "store-trouble", error: toAppError(error) });
     return undefined;
   }
+}
+
+async function createBucket(options: BucketOptions, clock: Clock): Promise<Bucket> {
+  const { Bucket } = await import("./attachments/bucket.ts");
+  return new Bucket(options, clock);
 }
 
 function createSpill({ path }: Journal, clock: Clock, observe: Observer): SpillFile {

@@ -33,7 +33,10 @@ interface FailedWrite {
   readonly atMs: number;
 }
 
-/** Called after a call, with its time, waits and repetitions included, and the reason why it failed. */
+/**
+ * Called after a call, with its time, waits and repetitions included, and the reason why it failed. The time in
+ * which the embedded database is being opened is no part of it.
+ */
 export type OnCall = (name: FunctionName, durationMs: number, error: AppError | undefined) => void;
 
 /** A database whose calls reveal its health. A call rolled back as a deadlock's victim is repeated once. */
@@ -44,6 +47,7 @@ export class DatabaseHealth implements Database {
   /** Since when every call has succeeded. */
   #healthySinceMs: number | undefined;
   #failedWrite: FailedWrite | undefined;
+  #isOpened = false;
 
   /** @param onCall called after each call. */
   constructor(database: Database, clock: Clock, onCall: OnCall = () => {}) {
@@ -79,8 +83,13 @@ export class DatabaseHealth implements Database {
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
-    const startMs = this.#clock.monotonicMs();
+    let startMs = this.#clock.monotonicMs();
     try {
+      if (!this.#isOpened) {
+        await this.#database.opened;
+        this.#isOpened = true;
+        startMs = this.#clock.monotonicMs();
+      }
       const attempt = async (): Promise<unknown> => await this.#database.call(name, argument, caller);
       const result = await attempt().catch(async (error: unknown) => {
         if (!isRolledBack(error)) throw error;
