@@ -54,7 +54,7 @@ const lastWordsMs = 1_000;
 const maxPathPart = 1_000;
 const maxRequestsPerConnection = 1_000;
 
-/** Routes parse their own requests and responses, so the framework's compilers of JSON schemas are not loaded. */
+/** Routes parse their own requests, so the framework's compilers of JSON schemas are not loaded. */
 const noCompilers = { buildValidator: refuseSchema, buildSerializer: refuseSchema };
 
 /** The parts and settings of the server. */

@@ -43,7 +43,7 @@ export async function createModels(options: ModelOptions, tools: ModelTools): Pr
   return { models, fallbacks: fallbacks.isUsed ? fallbacks : undefined };
 }
 
-/** Resolves with the model that makes titles, one of `models` if they have it; `undefined` if none makes them. */
+/** Resolves with the model that makes titles, one of `models` if they have it; `undefined` if none does. */
 export async function createTitleModel(
   options: ModelOptions,
   models: Models,
@@ -53,7 +53,7 @@ export async function createTitleModel(
   return models.find(options.titles.name) ?? (await loadModelCode(tools))(options.titles);
 }
 
-/** Loads the client of model servers, which the demo model does not need; resolves with what creates a model. */
+/** Loads the client of model servers, and resolves with the maker of their models. */
 async function loadModelCode(tools: ModelTools): Promise<(settings: ModelSettings) => MeasurableModel> {
   const { OpenAiModel } = await import("./openai-model.ts");
   return (settings) => {

@@ -34,8 +34,8 @@ interface FailedWrite {
 }
 
 /**
- * Called after a call, with its time, waits and repetitions included, and the reason why it failed. The time in
- * which the embedded database is being opened is no part of it.
+ * Called after a call, with its time, waits and repetitions included, and the reason why it failed. That time
+ * begins once the embedded database is open.
  */
 export type OnCall = (name: FunctionName, durationMs: number, error: AppError | undefined) => void;
 
