@@ -31,7 +31,7 @@ import { LiveTurns } from "./live/live-turns.ts";
 import { createGrounding } from "./grounding/create-grounding.ts";
 import type { EmbeddingSettings } from "./grounding/embeddings/settings.ts";
 import type { WebSearchSettings } from "./grounding/web/settings.ts";
-import { createModels, createTitleModel, type ModelTools } from "./model/create-models.ts";
+import { createModels, createTitleModel, type ModelServices } from "./model/create-models.ts";
 import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
 import type { ModelOptions } from "./model/settings.ts";
 import { createPage, type PageOptions } from "./page/create-page.ts";
@@ -91,8 +91,8 @@ export interface AppOptions {
   readonly logsContent: boolean;
 }
 
-/** A server's tools besides its store. Its observer is told of everything that happens beyond responses. */
-export interface AppTools extends ModelTools {
+/** A server's services besides its store. Its observer is told of all that happens beyond responses. */
+export interface AppServices extends ModelServices {
   readonly logger: FastifyBaseLogger;
 }
 
@@ -132,13 +132,13 @@ export interface App {
 export async function createApp(
   options: AppOptions,
   store: OpenStore,
-  { logger, ...modelTools }: AppTools,
+  { logger, ...services }: AppServices,
 ): Promise<App> {
-  const { clock, observe } = modelTools;
+  const { clock, observe } = services;
   const { rows } = store;
   const counters = rows && new UsageRows(rows.database);
   const retention = startRetention(options.retentionDays, rows, clock, observe);
-  const { models, fallbacks } = await createModels(options.model, modelTools);
+  const { models, fallbacks } = await createModels(options.model, services);
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
   const tools = options.toolServers && (await createToolServers(options.toolServers, clock, observe));
@@ -148,7 +148,7 @@ export async function createApp(
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
   const countBackground = rows && (async (used: BackgroundUsage) => await countUsage(rows.database, used));
   const counter = new BackgroundCounter({ countBackground, pricing, clock });
-  const titles = await createTitles(options.model, models, rows, { counter, ...modelTools });
+  const titles = await createTitles(options.model, models, rows, { counter, ...services });
   const live = new LiveTurns({
     models,
     pricing,
@@ -160,7 +160,7 @@ export async function createApp(
     tools,
     grounding,
     counter,
-    ...modelTools,
+    ...services,
   });
 
   const { app: http, listeners } = await createHttp(options, rows !== undefined, { clock, logger, observe });
@@ -240,7 +240,7 @@ function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: App
 async function createHttp(
   options: AppOptions,
   keepsChats: boolean,
-  { clock, logger, observe }: AppTools,
+  { clock, logger, observe }: AppServices,
 ): Promise<HttpServer> {
   const { app: http, listeners } = createHttpServer({
     logger,
@@ -282,10 +282,10 @@ async function createTitles(
   options: ModelOptions,
   models: Models,
   rows: StoreRows | undefined,
-  tools: Pick<ConversationTitlesOptions, "counter"> & ModelTools,
+  services: Pick<ConversationTitlesOptions, "counter"> & ModelServices,
 ): Promise<ConversationTitles | undefined> {
-  const model = rows && (await createTitleModel(options, models, tools));
-  return model && new ConversationTitles({ model, rows: new StoredTitles(rows.database), ...tools });
+  const model = rows && (await createTitleModel(options, models, services));
+  return model && new ConversationTitles({ model, rows: new StoredTitles(rows.database), ...services });
 }
 
 /** Returns the access to models that are not open to all, and whether clients choose their models. */

@@ -85,7 +85,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const rules = new HostRules(hosts);
   const begun = new Set<ServerResponse>();
   const formats = new ErrorFormats();
-  const tools: RefusalTools = { clock, refusals, logger, observe, formats };
+  const services: RefusalServices = { clock, refusals, logger, observe, formats };
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
@@ -124,7 +124,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     clientErrorHandler: (error, socket) => {
       // The client has its response, and left before it had sent its whole body.
       if (isDropping(socket)) socket.destroySoon();
-      else if (!isClosing(socket)) refuse(socket, fromParserError(error.code), tools);
+      else if (!isClosing(socket)) refuse(socket, fromParserError(error.code), services);
     },
   });
   const listeners = new Listeners(app, options.maxConnections);
@@ -132,7 +132,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   logRequests(app, refusals, observe);
   registerProblems(app, formats);
   checkHosts(app, rules);
-  watchBodies(app, tools);
+  watchBodies(app, services);
   registerBodies(app, bodies);
   endConnections(app, listeners, clock, begun);
   return { app, listeners };
@@ -196,8 +196,8 @@ function checkHosts(app: FastifyInstance, rules: HostRules): void {
   });
 }
 
-/** The tools of a refusal on a raw connection. */
-interface RefusalTools {
+/** The services of a refusal on a raw connection. */
+interface RefusalServices {
   readonly clock: Clock;
   readonly refusals: RefusalLog;
   readonly logger: FastifyBaseLogger;
@@ -208,18 +208,18 @@ interface RefusalTools {
 /**
  * Refuses requests whose body stalls. Slow clients, and those that wait for their response, are not cut off.
  */
-function watchBodies(app: FastifyInstance, tools: RefusalTools): void {
+function watchBodies(app: FastifyInstance, services: RefusalServices): void {
   app.addHook("onRequest", (request, _reply, done) => {
     const { raw } = request;
     if (raw.headers["content-length"] !== undefined || raw.headers["transfer-encoding"] !== undefined)
-      watchBody(raw, tools);
+      watchBody(raw, services);
     done();
   });
 }
 
-function watchBody(request: IncomingMessage, tools: RefusalTools): void {
+function watchBody(request: IncomingMessage, services: RefusalServices): void {
   const { socket } = request;
-  const { clock } = tools;
+  const { clock } = services;
   let { bytesRead } = socket;
   const look = (): void => {
     if (request.complete || socket.destroyed) return;
@@ -227,7 +227,7 @@ function watchBody(request: IncomingMessage, tools: RefusalTools): void {
       // A response in progress must not look complete; a complete one must not be lost.
       if (isResponded(request))
         return void (isDropping(socket) ? socket.destroy() : socket.resetAndDestroy());
-      return refuse(socket, new AppError("request_timeout", "the body stalled"), tools);
+      return refuse(socket, new AppError("request_timeout", "the body stalled"), services);
     }
     ({ bytesRead } = socket);
     timer = afterReading(clock, windowMs, look);
@@ -246,8 +246,8 @@ function fromParserError(code: string): AppError {
  * Sends `error` on a connection whose request never reached the framework, and closes it. If earlier
  * responses are still due on it, only those are sent.
  */
-function refuse(socket: Socket, error: AppError, tools: RefusalTools): void {
-  const { clock, refusals, logger, observe, formats } = tools;
+function refuse(socket: Socket, error: AppError, services: RefusalServices): void {
+  const { clock, refusals, logger, observe, formats } = services;
   const { request, isSafe } = findRefused(socket);
   if (!socket.writable) return void socket.destroy();
   const { status } = errorTable[error.code];

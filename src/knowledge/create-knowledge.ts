@@ -61,7 +61,9 @@ export async function createKnowledge(
   const isShared = options.store.type !== "embedded";
   const process = new ReadingProcess();
   const words = new PassageSearch(database);
-  const embeddings = await openEmbeddings(options.embeddings, database, { words, isShared, clock, observe });
+  const { embeddings: settings } = options;
+  const services = { words, isShared, clock, observe };
+  const embeddings = settings && (await openEmbeddings(settings, database, services));
   const reading = new DocumentReading({
     rows: new ReadingRows(database, { maxPassages, leaseMs }),
     originals,
@@ -81,11 +83,8 @@ export async function createKnowledge(
   return { rows, uploads, originals, search, readDocument: process.read, embedsPassages, close };
 }
 
-/** Loads the embeddings if they are configured. */
-async function openEmbeddings(
-  settings: EmbeddingSettings | undefined,
-  ...rest: Parameters<typeof createEmbeddings> extends [unknown, ...infer Rest] ? Rest : never
-): Promise<Embeddings | undefined> {
-  if (settings === undefined) return undefined;
-  return (await import("./embeddings/create-embeddings.ts")).createEmbeddings(settings, ...rest);
+/** Loads the code of embeddings. */
+async function openEmbeddings(...parts: Parameters<typeof createEmbeddings>): Promise<Embeddings> {
+  const code = await import("./embeddings/create-embeddings.ts");
+  return code.createEmbeddings(...parts);
 }

@@ -4,7 +4,7 @@ import type { TracedModel } from "../turn/tracing/tracing.ts";
 import { ConfiguredModels } from "./configured-models.ts";
 import { DemoModel } from "./demo-model.ts";
 import { Fallbacks } from "./failover/fallbacks.ts";
-import { ObservedModel, type CallTools, type MeasurableModel } from "./observed/observed-model.ts";
+import { ObservedModel, type CallServices, type MeasurableModel } from "./observed/observed-model.ts";
 import { toTracedModel } from "./observed/traced-model.ts";
 import type { ModelOptions, ModelSettings } from "./settings.ts";
 
@@ -15,23 +15,23 @@ export interface CreatedModels {
   readonly fallbacks: Fallbacks | undefined;
 }
 
-/** The tools of models. */
-export interface ModelTools extends CallTools {
+/** The services of models. */
+export interface ModelServices extends CallServices {
   /** Whether calls are measured; default `false`. */
   readonly measuresCalls?: boolean | undefined;
 }
 
 /** Resolves with the models that `options` describe. */
-export async function createModels(options: ModelOptions, tools: ModelTools): Promise<CreatedModels> {
-  const { clock, observe } = tools;
+export async function createModels(options: ModelOptions, services: ModelServices): Promise<CreatedModels> {
+  const { clock, observe } = services;
   if (options.type === "demo") {
     const demo = new DemoModel(clock);
     const { name } = demo;
     const traced = { name, provider: "foreword", serverModel: name, server: undefined, defaults: {} };
-    const models = new ConfiguredModels([toMeasured(demo, traced, tools)], false);
+    const models = new ConfiguredModels([toMeasured(demo, traced, services)], false);
     return { models, fallbacks: undefined };
   }
-  const createModel = await loadModelCode(tools);
+  const createModel = await loadModelCode(services);
   const toConfigured = (settings: ModelSettings) => ({ settings, model: createModel(settings) });
   const [first, ...others] = [
     toConfigured(options.models[0]),
@@ -47,23 +47,23 @@ export async function createModels(options: ModelOptions, tools: ModelTools): Pr
 export async function createTitleModel(
   options: ModelOptions,
   models: Models,
-  tools: ModelTools,
+  services: ModelServices,
 ): Promise<Model | undefined> {
   if (options.type === "demo" || options.titles === undefined) return undefined;
-  return models.find(options.titles.name) ?? (await loadModelCode(tools))(options.titles);
+  return models.find(options.titles.name) ?? (await loadModelCode(services))(options.titles);
 }
 
 /** Loads the client of model servers, and resolves with the maker of their models. */
-async function loadModelCode(tools: ModelTools): Promise<(settings: ModelSettings) => MeasurableModel> {
+async function loadModelCode(services: ModelServices): Promise<(settings: ModelSettings) => MeasurableModel> {
   const { OpenAiModel } = await import("./openai-model.ts");
   return (settings) => {
-    const model = new OpenAiModel(settings, tools.clock, tools.observe);
-    return toMeasured(model, toTracedModel(settings), tools);
+    const model = new OpenAiModel(settings, services.clock, services.observe);
+    return toMeasured(model, toTracedModel(settings), services);
   };
 }
 
 /** Returns the model itself if its calls are neither measured nor traced: that costs nothing. */
-function toMeasured(model: MeasurableModel, traced: TracedModel, tools: ModelTools): MeasurableModel {
-  const { measuresCalls = false, tracing } = tools;
-  return measuresCalls || tracing !== undefined ? new ObservedModel(model, traced, tools) : model;
+function toMeasured(model: MeasurableModel, traced: TracedModel, services: ModelServices): MeasurableModel {
+  const { measuresCalls = false, tracing } = services;
+  return measuresCalls || tracing !== undefined ? new ObservedModel(model, traced, services) : model;
 }

@@ -28,7 +28,7 @@ export interface Embeddings {
 }
 
 /** The parts of a server that embeddings need. */
-export interface EmbeddingTools {
+export interface EmbeddingServices {
   readonly words: PassageFinder;
   /** Whether other servers may use the database. */
   readonly isShared: boolean;
@@ -40,7 +40,7 @@ export interface EmbeddingTools {
 export function createEmbeddings(
   settings: EmbeddingSettings,
   database: Database,
-  { words, isShared, clock, observe }: EmbeddingTools,
+  { words, isShared, clock, observe }: EmbeddingServices,
 ): Embeddings {
   const server = new EmbeddingServer(settings);
   const rows = new VectorRows(database, { leaseMs, settledMs: isShared ? settledMs : 0 });

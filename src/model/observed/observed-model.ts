@@ -20,7 +20,7 @@ import type { CallTrace, TracedModel, Tracing } from "../../turn/tracing/tracing
 export type MeasurableModel = Model & { readonly windowTokens?: number | undefined };
 
 /** What measures and traces calls. */
-export interface CallTools {
+export interface CallServices {
   readonly clock: Clock;
   /** Told of each call when it is over. */
   readonly observe: Observer;
@@ -35,16 +35,16 @@ export class ObservedModel implements Model {
   readonly openedReasoning: OpenedReasoning;
   readonly #model: MeasurableModel;
   readonly #traced: TracedModel;
-  readonly #tools: CallTools;
+  readonly #services: CallServices;
 
   /** @param traced the model, as traces name it. */
-  constructor(model: MeasurableModel, traced: TracedModel, tools: CallTools) {
+  constructor(model: MeasurableModel, traced: TracedModel, services: CallServices) {
     this.name = model.name;
     this.allowedParameters = model.allowedParameters;
     this.openedReasoning = model.openedReasoning;
     this.#model = model;
     this.#traced = traced;
-    this.#tools = tools;
+    this.#services = services;
   }
 
   get maxReadChars(): number {
@@ -60,7 +60,7 @@ export class ObservedModel implements Model {
   }
 
   complete(prompt: Prompt, sink: ModelSink, options: CallOptions = {}): ModelCall {
-    const meter = new Meter(this.name, this.#tools, this.#trace(prompt, options));
+    const meter = new Meter(this.name, this.#services, this.#trace(prompt, options));
     const inner = this.#model.complete(prompt, toSink(sink, meter, options.trace), { ...options, meter });
     return {
       abort: () => {
@@ -78,7 +78,7 @@ export class ObservedModel implements Model {
   }
 
   #trace({ parameters }: Prompt, { trace }: CallOptions): CallTrace | undefined {
-    const { tracing } = this.#tools;
+    const { tracing } = this.#services;
     if (tracing === undefined) return undefined;
     const model = this.#traced;
     return tracing.startCall({ model, parameters: { ...model.defaults, ...parameters } }, trace);
@@ -114,7 +114,7 @@ const zeros = [...chunkGapBoundsMs.map(() => 0), 0];
 /** The times at which the pieces of one reply came. */
 class Meter implements CallMeter {
   readonly #model: string;
-  readonly #tools: CallTools;
+  readonly #services: CallServices;
   readonly #trace: CallTrace | undefined;
   readonly #startedMs: number;
   readonly #counts = zeros.slice();
@@ -124,11 +124,11 @@ class Meter implements CallMeter {
   #isOver = false;
   readonly headers: Readonly<Record<string, string>> | undefined;
 
-  constructor(model: string, tools: CallTools, trace: CallTrace | undefined) {
+  constructor(model: string, services: CallServices, trace: CallTrace | undefined) {
     this.#model = model;
-    this.#tools = tools;
+    this.#services = services;
     this.#trace = trace;
-    this.#startedMs = tools.clock.monotonicMs();
+    this.#startedMs = services.clock.monotonicMs();
     this.headers = trace?.headers;
   }
 
@@ -137,7 +137,7 @@ class Meter implements CallMeter {
   }
 
   chunk(): void {
-    const nowMs = this.#tools.clock.monotonicMs();
+    const nowMs = this.#services.clock.monotonicMs();
     if (this.#firstChunkMs === undefined) this.#firstChunkMs = nowMs - this.#startedMs;
     else {
       const gapMs = nowMs - this.#lastMs;
@@ -169,7 +169,7 @@ class Meter implements CallMeter {
 
   #tell(result: "ok" | "aborted" | ErrorCode, end?: ModelEnd): void {
     this.#isOver = true;
-    const { clock, observe } = this.#tools;
+    const { clock, observe } = this.#services;
     observe({
       type: "model-called",
       model: this.#model,
