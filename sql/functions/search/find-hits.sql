@@ -11,24 +11,26 @@ create or replace function public.chat_find_hits(argument jsonb) returns jsonb
 language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   c_most_read constant integer := 200; -- in one conversation
-  v_user uuid := (argument ->> 'user_id')::uuid;
   v_match tsquery := (argument ->> 'match')::tsquery;
-  v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
+  v_owner tsquery := quote_literal(' owner '
+    || coalesce((argument ->> 'user_id')::uuid::text, 'nobody'))::tsquery;
+  v_likely tsquery := (argument ->> 'likely')::tsquery;
   v_ends timestamptz := clock_timestamp() + interval '1 second';
   v_conversation uuid;
+  v_within tsquery;
   v_id uuid;
   v_ids uuid[] := '{}';
 begin
   perform public.chat_check_version(argument);
-  if argument ->> 'likely' is not null then
-    v_likely := v_likely && (argument ->> 'likely')::tsquery;
-  end if;
   foreach v_conversation in array array(
     select value::uuid from jsonb_array_elements_text(argument -> 'conversation_ids')) loop
+    v_within := quote_literal(' conversation ' || v_conversation)::tsquery;
+    if v_likely is not null then
+      v_within := v_likely && v_within;
+    end if;
     select m.id into v_id
       from (select w.id, w.words from public.message_words w
-        where w.words @@ (v_likely && quote_literal(' conversation ' || v_conversation)::tsquery)
-        limit c_most_read) w
+        where w.words @@ v_within and (w.words @@ v_owner) is true limit c_most_read) w
       cross join lateral (select * from public.messages message where message.id = w.id limit 1) m
       where w.words @@ v_match and m.conversation_id = v_conversation
       order by m.created_at desc, m.id desc limit 1;

@@ -16,10 +16,18 @@ declare
   v_texts jsonb := '[]';
   v_locked jsonb := '[]';
   v_has_more boolean := false;
+  v_now timestamptz := clock_timestamp();
   v_kind record;
   v_taken record;
 begin
   perform public.chat_check_version(argument);
+  -- Mostly there is nothing to do: each search asks. The statements below are planned each time.
+  if argument -> 'read' = '[]' and v_limit > 0
+    and not exists (select from public.message_words w where w.words is null and w.not_before <= v_now)
+    and not exists (select from public.title_words w where w.words is null and w.not_before <= v_now)
+  then
+    return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', foreword.enter_backlog());
+  end if;
   for v_kind in
     select * from (values ('title', 'public.conversations', 'title', 'id'),
       ('message', 'public.messages', 'content', 'conversation_id'))
@@ -65,7 +73,7 @@ begin
           'text', coalesce(left(s.%3$I, 100000), ''), 'is_new', t.not_before = '-infinity')), '[]') as texts
         from taken t cross join lateral (select * from %2$s s where s.id = t.id limit 1) s $f$,
       v_kind.name, v_kind.source, v_kind.content, v_kind.conversation)
-      into v_taken using clock_timestamp(), v_limit, v_bytes;
+      into v_taken using v_now, v_limit, v_bytes;
     v_texts := v_texts || v_taken.texts;
     v_bytes := v_bytes - coalesce(v_taken.bytes, 0);
     v_has_more := v_has_more or v_taken.due = v_limit or v_taken.due > v_taken.count or v_bytes <= 0;
