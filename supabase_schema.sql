@@ -4534,6 +4534,8 @@ begin
   foreach v_conversation in array array(
     select value::uuid from jsonb_array_elements_text(argument -> 'conversation_ids')) loop
     v_within := quote_literal(' conversation ' || v_conversation)::tsquery;
+    -- The owner's lexeme is in all the user's texts. To look it up would take most of the time, and these rows are
+    -- few: their words are compared with it ("is true" keeps the planner from using the index for that).
     if v_likely is not null then
       v_within := v_likely && v_within;
     end if;
@@ -4571,7 +4573,7 @@ end $$;
 --   backlog}], locked: ids of texts whose words were not stored because another transaction holds them,
 --   has_more: whether further texts are available now}
 create or replace function public.chat_index_texts(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+language plpgsql set search_path = '' set lock_timeout = '4s' set enable_seqscan = off as $$
 declare
   v_limit integer := (argument ->> 'limit')::integer;
   v_bytes bigint := (argument ->> 'max_bytes')::bigint; -- left to hand out
@@ -4583,7 +4585,8 @@ declare
   v_taken record;
 begin
   perform public.chat_check_version(argument);
-  -- Mostly there is nothing to do: each search asks. The statements below are planned each time.
+  -- Each search calls this, mostly with nothing to do. To plan the statements below would then take most of
+  -- the time.
   if argument -> 'read' = '[]' and v_limit > 0
     and not exists (select from public.message_words w where w.words is null and w.not_before <= v_now)
     and not exists (select from public.title_words w where w.words is null and w.not_before <= v_now)
@@ -4649,8 +4652,8 @@ begin
 end $$;
 
 -- Returns ids of the user's conversations whose title or messages match a search: enough for the requested
--- page to be among them, within two seconds and some ten thousand texts. It runs as the service: behind row
--- level security, word comparisons could not use an index.
+-- page to be among them, within two seconds and some ten thousand texts. It runs as the service, and the
+-- owner is one of the words: behind row level security, word comparisons could not use an index.
 -- @param as in chat_list_conversations
 -- @param match a tsquery
 -- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text
@@ -4670,8 +4673,7 @@ declare
   v_limit integer := (argument ->> 'limit')::integer;
   v_match tsquery := (argument ->> 'match')::tsquery;
   v_is_phrase boolean := argument ->> 'likely' is distinct from argument ->> 'match';
-  v_owner tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
-  v_likely tsquery := coalesce((argument ->> 'likely')::tsquery, v_owner);
+  v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
   v_ends timestamptz := clock_timestamp() + interval '2 seconds';
   v_places tsquery;
   -- Twenty at once; if texts must be compared, one, and only up to its first match.
@@ -4686,11 +4688,10 @@ begin
   if v_match is null or numnode(v_match) = 0 then
     return v_found;
   end if;
-  -- The owner's lexeme is in all the user's texts. To look it up takes longer than to look up words, which
-  -- begin with a part of the owner's id: rows are compared with it ("is true" hides that from the index),
-  -- unless the search has no word that must be there.
-  if querytree(v_likely) in ('', 'T') then
-    v_likely := v_likely && v_owner;
+  if not v_is_phrase then
+    v_likely := v_likely && v_match;
+  elsif argument ->> 'likely' is not null then
+    v_likely := v_likely && (argument ->> 'likely')::tsquery;
   end if;
   open v_newest no scroll for execute format($f$
     select id from public.conversations
@@ -4713,19 +4714,15 @@ begin
     if v_is_phrase then
       v_found := v_found || array(
         (select w.conversation_id
-          from (select * from public.message_words w where w.words @@ v_places
-            and (w.words @@ v_owner) is true limit c_most_read) w
+          from (select * from public.message_words w where w.words @@ v_places limit c_most_read) w
           where w.words @@ v_match limit 1)
         union
-        select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match
-          and (w.words @@ v_owner) is true);
+        select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match);
     else
       v_found := v_found || array(
-        select w.conversation_id from public.message_words w
-          where w.words @@ v_places and (w.words @@ v_owner) is true
+        select w.conversation_id from public.message_words w where w.words @@ v_places
         union
-        select w.conversation_id from public.title_words w
-          where w.words @@ v_places and (w.words @@ v_owner) is true);
+        select w.conversation_id from public.title_words w where w.words @@ v_places);
     end if;
     if v_id is null or cardinality(v_found) > v_limit -- one more than the page: it may be moved or deleted
       or clock_timestamp() > v_ends
@@ -4736,18 +4733,15 @@ begin
   end loop;
   if not v_is_phrase then
     return v_found || array(
-      (select w.conversation_id from public.message_words w
-        where w.words @@ v_likely and (w.words @@ v_owner) is true limit c_most_gathered)
+      (select w.conversation_id from public.message_words w where w.words @@ v_likely limit c_most_gathered)
       union
-      select w.conversation_id from public.title_words w
-        where w.words @@ v_likely and (w.words @@ v_owner) is true);
+      select w.conversation_id from public.title_words w where w.words @@ v_likely);
   end if;
   for v_text in
-    (select w.conversation_id, w.words from public.message_words w
-      where w.words @@ v_likely and (w.words @@ v_owner) is true limit c_most_read)
+    (select w.conversation_id, w.words from public.message_words w where w.words @@ v_likely
+      limit c_most_read)
     union all
-    (select w.conversation_id, w.words from public.title_words w
-      where w.words @@ v_likely and (w.words @@ v_owner) is true limit c_most_read)
+    (select w.conversation_id, w.words from public.title_words w where w.words @@ v_likely limit c_most_read)
   loop
     if v_text.words @@ v_match then
       v_found := v_found || v_text.conversation_id;

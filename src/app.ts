@@ -91,7 +91,7 @@ export interface AppOptions {
   readonly logsContent: boolean;
 }
 
-/** A server's services besides its store. Its observer is told of all that happens beyond responses. */
+/** The services of a server besides its store. Its observer is told of all that happens beyond responses. */
 export interface AppServices extends ModelServices {
   readonly logger: FastifyBaseLogger;
 }

@@ -139,7 +139,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 function refuseSchema(): never {
-  throw new Error("a route has a JSON schema of the framework");
+  throw new Error("a route declares a JSON schema for the framework: parse with zod instead");
 }
 
 /** Returns what is wrong with a path, by the framework's code. */
@@ -196,7 +196,7 @@ function checkHosts(app: FastifyInstance, rules: HostRules): void {
   });
 }
 
-/** The services of a refusal on a raw connection. */
+/** What a refusal on a raw connection needs. */
 interface RefusalServices {
   readonly clock: Clock;
   readonly refusals: RefusalLog;

@@ -15,7 +15,7 @@ export interface CreatedModels {
   readonly fallbacks: Fallbacks | undefined;
 }
 
-/** The services of models. */
+/** The services that models use. */
 export interface ModelServices extends CallServices {
   /** Whether calls are measured; default `false`. */
   readonly measuresCalls?: boolean | undefined;

@@ -9,7 +9,7 @@
 --   backlog}], locked: ids of texts whose words were not stored because another transaction holds them,
 --   has_more: whether further texts are available now}
 create or replace function public.chat_index_texts(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+language plpgsql set search_path = '' set lock_timeout = '4s' set enable_seqscan = off as $$
 declare
   v_limit integer := (argument ->> 'limit')::integer;
   v_bytes bigint := (argument ->> 'max_bytes')::bigint; -- left to hand out
@@ -21,7 +21,8 @@ declare
   v_taken record;
 begin
   perform public.chat_check_version(argument);
-  -- Mostly there is nothing to do: each search asks. The statements below are planned each time.
+  -- Each search calls this, mostly with nothing to do. To plan the statements below would then take most of
+  -- the time.
   if argument -> 'read' = '[]' and v_limit > 0
     and not exists (select from public.message_words w where w.words is null and w.not_before <= v_now)
     and not exists (select from public.title_words w where w.words is null and w.not_before <= v_now)

@@ -1,6 +1,6 @@
 -- Returns ids of the user's conversations whose title or messages match a search: enough for the requested
--- page to be among them, within two seconds and some ten thousand texts. It runs as the service: behind row
--- level security, word comparisons could not use an index.
+-- page to be among them, within two seconds and some ten thousand texts. It runs as the service, and the
+-- owner is one of the words: behind row level security, word comparisons could not use an index.
 -- @param as in chat_list_conversations
 -- @param match a tsquery
 -- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text
@@ -20,8 +20,7 @@ declare
   v_limit integer := (argument ->> 'limit')::integer;
   v_match tsquery := (argument ->> 'match')::tsquery;
   v_is_phrase boolean := argument ->> 'likely' is distinct from argument ->> 'match';
-  v_owner tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
-  v_likely tsquery := coalesce((argument ->> 'likely')::tsquery, v_owner);
+  v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
   v_ends timestamptz := clock_timestamp() + interval '2 seconds';
   v_places tsquery;
   -- Twenty at once; if texts must be compared, one, and only up to its first match.
@@ -36,11 +35,10 @@ begin
   if v_match is null or numnode(v_match) = 0 then
     return v_found;
   end if;
-  -- The owner's lexeme is in all the user's texts. To look it up takes longer than to look up words, which
-  -- begin with a part of the owner's id: rows are compared with it ("is true" hides that from the index),
-  -- unless the search has no word that must be there.
-  if querytree(v_likely) in ('', 'T') then
-    v_likely := v_likely && v_owner;
+  if not v_is_phrase then
+    v_likely := v_likely && v_match;
+  elsif argument ->> 'likely' is not null then
+    v_likely := v_likely && (argument ->> 'likely')::tsquery;
   end if;
   open v_newest no scroll for execute format($f$
     select id from public.conversations
@@ -63,19 +61,15 @@ begin
     if v_is_phrase then
       v_found := v_found || array(
         (select w.conversation_id
-          from (select * from public.message_words w where w.words @@ v_places
-            and (w.words @@ v_owner) is true limit c_most_read) w
+          from (select * from public.message_words w where w.words @@ v_places limit c_most_read) w
           where w.words @@ v_match limit 1)
         union
-        select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match
-          and (w.words @@ v_owner) is true);
+        select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match);
     else
       v_found := v_found || array(
-        select w.conversation_id from public.message_words w
-          where w.words @@ v_places and (w.words @@ v_owner) is true
+        select w.conversation_id from public.message_words w where w.words @@ v_places
         union
-        select w.conversation_id from public.title_words w
-          where w.words @@ v_places and (w.words @@ v_owner) is true);
+        select w.conversation_id from public.title_words w where w.words @@ v_places);
     end if;
     if v_id is null or cardinality(v_found) > v_limit -- one more than the page: it may be moved or deleted
       or clock_timestamp() > v_ends
@@ -86,18 +80,15 @@ begin
   end loop;
   if not v_is_phrase then
     return v_found || array(
-      (select w.conversation_id from public.message_words w
-        where w.words @@ v_likely and (w.words @@ v_owner) is true limit c_most_gathered)
+      (select w.conversation_id from public.message_words w where w.words @@ v_likely limit c_most_gathered)
       union
-      select w.conversation_id from public.title_words w
-        where w.words @@ v_likely and (w.words @@ v_owner) is true);
+      select w.conversation_id from public.title_words w where w.words @@ v_likely);
   end if;
   for v_text in
-    (select w.conversation_id, w.words from public.message_words w
-      where w.words @@ v_likely and (w.words @@ v_owner) is true limit c_most_read)
+    (select w.conversation_id, w.words from public.message_words w where w.words @@ v_likely
+      limit c_most_read)
     union all
-    (select w.conversation_id, w.words from public.title_words w
-      where w.words @@ v_likely and (w.words @@ v_owner) is true limit c_most_read)
+    (select w.conversation_id, w.words from public.title_words w where w.words @@ v_likely limit c_most_read)
   loop
     if v_text.words @@ v_match then
       v_found := v_found || v_text.conversation_id;
