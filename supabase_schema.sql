@@ -4534,8 +4534,8 @@ begin
   foreach v_conversation in array array(
     select value::uuid from jsonb_array_elements_text(argument -> 'conversation_ids')) loop
     v_within := quote_literal(' conversation ' || v_conversation)::tsquery;
-    -- The owner's lexeme is in all the user's texts. To look it up would take most of the time, and these rows are
-    -- few: their words are compared with it ("is true" keeps the planner from using the index for that).
+    -- The owner's lexeme is in all the user's texts. To look it up would take most of the time, and these rows
+    -- are few: their words are compared with it ("is true" keeps the planner from using the index for that).
     if v_likely is not null then
       v_within := v_likely && v_within;
     end if;
@@ -4673,7 +4673,8 @@ declare
   v_limit integer := (argument ->> 'limit')::integer;
   v_match tsquery := (argument ->> 'match')::tsquery;
   v_is_phrase boolean := argument ->> 'likely' is distinct from argument ->> 'match';
-  v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
+  v_owner tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
+  v_likely tsquery := coalesce((argument ->> 'likely')::tsquery, v_owner);
   v_ends timestamptz := clock_timestamp() + interval '2 seconds';
   v_places tsquery;
   -- Twenty at once; if texts must be compared, one, and only up to its first match.
@@ -4687,11 +4688,6 @@ begin
   perform public.chat_check_version(argument);
   if v_match is null or numnode(v_match) = 0 then
     return v_found;
-  end if;
-  if not v_is_phrase then
-    v_likely := v_likely && v_match;
-  elsif argument ->> 'likely' is not null then
-    v_likely := v_likely && (argument ->> 'likely')::tsquery;
   end if;
   open v_newest no scroll for execute format($f$
     select id from public.conversations
@@ -4711,16 +4707,20 @@ begin
     end loop;
     v_places := v_likely && (select string_agg(quote_literal(' conversation ' || id), ' | ')::tsquery
       from unnest(v_ids) id);
+    -- The owner's lexeme is in all the user's texts, and takes longer to look up than the rest: within the
+    -- user's own conversations, the few messages that match are asked for their owner instead.
     if v_is_phrase then
       v_found := v_found || array(
         (select w.conversation_id
           from (select * from public.message_words w where w.words @@ v_places limit c_most_read) w
-          where w.words @@ v_match limit 1)
+          where w.words @@ v_match and w.words @@ v_owner limit 1)
         union
         select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match);
     else
       v_found := v_found || array(
-        select w.conversation_id from public.message_words w where w.words @@ v_places
+        select w.conversation_id from public.message_words w
+          cross join lateral (select * from public.messages message where message.id = w.id limit 1) m
+          where w.words @@ v_places and m.user_id is not distinct from v_user
         union
         select w.conversation_id from public.title_words w where w.words @@ v_places);
     end if;
@@ -4731,6 +4731,7 @@ begin
     end if;
     exit when v_asked >= 40 and cardinality(v_found) * c_most_asked < v_limit * v_asked;
   end loop;
+  v_likely := v_likely && v_owner;
   if not v_is_phrase then
     return v_found || array(
       (select w.conversation_id from public.message_words w where w.words @@ v_likely limit c_most_gathered)
