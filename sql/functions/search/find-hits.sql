@@ -25,11 +25,11 @@ begin
   foreach v_conversation in array array(
     select value::uuid from jsonb_array_elements_text(argument -> 'conversation_ids')) loop
     v_within := quote_literal(' conversation ' || v_conversation)::tsquery;
-    -- The owner's lexeme is in all the user's texts. To look it up would take most of the time, and these
-    -- rows are few: their words are compared with it ("is true" keeps the planner from using the index).
     if v_likely is not null then
       v_within := v_likely && v_within;
     end if;
+    -- The owner's lexeme is in all the user's texts. To look it up would take most of the time, and these
+    -- rows are few: their words are compared with it ("is true" keeps the planner from using the index).
     select m.id into v_id
       from (select w.id, w.words from public.message_words w
         where w.words @@ v_within and (w.words @@ v_owner) is true limit c_most_read) w

@@ -1,17 +1,16 @@
 /** Calls while the embedded database is being opened. */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { DatabaseHealth } from "../../../src/store/database/database-health.ts";
 import { service } from "../../../src/store/database/database.ts";
 import { PgliteDatabase } from "../../../src/store/database/pglite/pglite.ts";
+import { makeFolder } from "../../support/apps/start-app.ts";
 import { useDatabase } from "../../support/apps/use-app.ts";
+import { defaultTables } from "../../support/databases/default-tables.ts";
 import { startPglite } from "../../support/databases/store-harness.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-
-const tables = { conversations: "conversations", messages: "messages", turns: "turns" };
 
 describe("a call while the embedded database is being opened", { timeout: 60_000 }, () => {
   const server = useDatabase(startPglite);
@@ -29,12 +28,12 @@ describe("a call while the embedded database is being opened", { timeout: 60_000
   });
 
   test("fails if it cannot be opened, and that took the call no time", async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), "foreword-test-"));
-    t.after(async () => await rm(folder, { recursive: true, force: true }));
-    await mkdir(join(folder, "database"));
-    await writeFile(join(folder, "database", "pglite"), "no folder");
+    const folder = await makeFolder();
+    t.after(() => folder.remove());
+    await mkdir(join(folder.path, "database"));
+    await writeFile(join(folder.path, "database", "pglite"), "no folder");
     const clock = new ManualClock();
-    const database = PgliteDatabase.start(folder, { tables, hasVectors: false }, clock);
+    const database = PgliteDatabase.start(folder.path, { tables: defaultTables, hasVectors: false }, clock);
     const durations: number[] = [];
     const health = new DatabaseHealth(database, clock, (_name, durationMs) => durations.push(durationMs));
     const described = health.call("chat_describe_schema", {}, service);

@@ -6,6 +6,7 @@ import { functions } from "../../../src/store/database/database.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { listOpenings } from "./catalogue.ts";
 import { toScratch, type Scratch } from "../scratch-database.ts";
+import { defaultTables } from "../../support/databases/default-tables.ts";
 
 /** Additions, and the opening each one makes. */
 const additions: readonly (readonly [string, string])[] = [
@@ -70,9 +71,7 @@ describe("a catalogue", { timeout: 60_000 }, () => {
   let scratch: Scratch;
   before(async () => {
     scratch = toScratch(await PGlite.create());
-    await scratch.apply(
-      await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
-    );
+    await scratch.apply(await loadSchema(defaultTables));
   });
   after(() => scratch.close());
 

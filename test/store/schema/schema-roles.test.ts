@@ -10,6 +10,7 @@ import { schemaVersion } from "../../../src/store/database/database.ts";
 import { applySchema, type AppliedSchema } from "../../../src/store/schema/apply-schema.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
+import { defaultTables } from "../../support/databases/default-tables.ts";
 import { findMissingHistory } from "../../support/apps/previous-build.ts";
 import { endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
@@ -17,7 +18,7 @@ import { listNames, openPostgres, supabaseBasics, toDatabase, type Scratch } fro
 
 const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
-const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+const schema = await loadSchema(defaultTables);
 const missing = await findMissingHistory();
 
 /** A Supabase project whose schema `public` belongs to `app`, which may not create schemas. */

@@ -5,13 +5,14 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
+import { defaultTables } from "../../support/databases/default-tables.ts";
 import { findMissingHistory, previousCommit } from "../../support/apps/previous-build.ts";
 import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
 import { listNames, oldTables, openPostgres, supabaseBasics, type Scratch } from "../scratch-database.ts";
 
 const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
-const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+const schema = await loadSchema(defaultTables);
 
 /** The last commit whose schema has each version. */
 const commits: readonly (readonly [version: number, commit: string])[] = [

@@ -6,6 +6,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { loadSchema, type TableNames } from "../../../src/store/schema/schema.ts";
 import { systemClock } from "../../../src/base/clock.ts";
+import { defaultTables } from "../../support/databases/default-tables.ts";
 import { endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import type { PostgresVersion } from "../../support/databases/postgres-binaries.ts";
 import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
@@ -21,7 +22,6 @@ import {
   type Scratch,
 } from "../scratch-database.ts";
 
-const defaultNames: TableNames = { conversations: "conversations", messages: "messages", turns: "turns" };
 const otherNames: TableNames = { conversations: "chat_threads", messages: "order", turns: "t".repeat(40) };
 /** Tables that no user sees. */
 const serviceTables = ["request_counts", "message_words", "title_words", "word_backlog", "deleted_objects"];
@@ -37,7 +37,7 @@ const tables = [
   "message_attachments",
   ...serviceTables,
 ];
-const schema = await loadSchema(defaultNames);
+const schema = await loadSchema(defaultTables);
 
 const foreignTables = `
 create table conversations (id serial primary key, topic text);
@@ -252,7 +252,7 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
       await scratch.apply(await loadSchema(otherNames));
       await assertRenamed(scratch);
       const names = "select relname as name from pg_class where relname = any($1)";
-      assert.deepEqual(await listNames(scratch, names, [Object.values(defaultNames)]), []);
+      assert.deepEqual(await listNames(scratch, names, [Object.values(defaultTables)]), []);
     });
   });
 
@@ -271,7 +271,7 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
         await scratch.apply(await loadSchema(otherNames));
         await assertRenamed(scratch);
         assert.deepEqual(await facts(), untouched);
-        for (const name of Object.values(defaultNames))
+        for (const name of Object.values(defaultTables))
           assert.deepEqual(await scratch.sql(`select * from ${name}`), []);
       });
     });
@@ -301,7 +301,7 @@ async function assertRenamed(scratch: Scratch): Promise<void> {
   await assertCatalogue(scratch, otherNames);
 }
 
-async function assertCatalogue(scratch: Scratch, names: TableNames = defaultNames): Promise<void> {
+async function assertCatalogue(scratch: Scratch, names: TableNames = defaultTables): Promise<void> {
   const all = [names.conversations, names.messages, names.turns, ...tables.slice(3)];
   const secured =
     "select relname as name from pg_class where relrowsecurity and relname = any($1) and relkind = 'r'";

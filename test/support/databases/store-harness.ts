@@ -9,6 +9,7 @@ import type { Database } from "../../../src/store/database/database.ts";
 import { openDatabase as openStoreDatabase } from "../../../src/store/open-store.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import type { Clock } from "../../../src/base/clock.ts";
+import { defaultTables } from "./default-tables.ts";
 import { startPostgres, type PostgresServer } from "./postgres-server.ts";
 import { makeFolder } from "../apps/start-app.ts";
 import { fillDataFolder } from "./pglite-template.ts";
@@ -92,7 +93,7 @@ export async function runSql(url: string, statements: readonly string[]): Promis
 
 /** Resolves with the schema for tables of the usual names. */
 async function loadOwnSchema(): Promise<string> {
-  return await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+  return await loadSchema(defaultTables);
 }
 
 /** A Postgres with the schema applied. @param binaries as in `PostgresOptions`. */
