@@ -96,7 +96,6 @@ export async function runCrowd(place: CrowdPlace, day: CrowdDay): Promise<void> 
     const { database } = app.app.store;
     assert.ok(database !== undefined);
     const { pool } = place;
-    clock.isHasty = false;
     const unowned = await addUnowned(database);
     const untouched = await readUnowned(database, unowned);
     clock.isHasty = true;
