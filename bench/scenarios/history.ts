@@ -2,9 +2,11 @@
  * Scenario: one more turn in conversations of several lengths; rows, bytes and time of SQL, and total time.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import { z } from "zod";
 import type { Context } from "./context.ts";
 import { startCountingProxy } from "../peers/counting-proxy.ts";
-import { openPostgres, type BenchDatabase } from "../peers/databases.ts";
+import { openPostgres, query, type BenchDatabase } from "../peers/databases.ts";
 import { startForeword, type RunningServer } from "../peers/foreword.ts";
 import { postTurn, shortReply, shortScript } from "./post-turn.ts";
 import { readExactTimeMs } from "../load/process-usage.ts";
@@ -20,6 +22,8 @@ const warmingTurns = 4;
  * Most new messages in a turn: on a busy database, storing thousands at once may exceed a call's deadline.
  */
 const mostNew = 1000;
+/** How long a server may take to store the words of what the conversations say. */
+const restDeadlineMs = 120_000;
 /** Length of other users' conversations. */
 const otherMessages = 100;
 
@@ -50,6 +54,15 @@ interface ChatMessage {
   readonly sender: string;
   readonly text: string;
 }
+
+const Ready = z.object({ parts: z.object({ journal: z.object({ queued: z.number() }) }) });
+
+/** How many texts of a database wait until their words are stored, and walks through all texts. */
+const countUnread = `
+  select ((select count(*) from message_words where words is null)
+    + (select count(*) from title_words where words is null)
+    + (select count(*) from word_backlog))::integer as count`;
+const Unread = z.tuple([z.object({ count: z.number() })]);
 
 /** A conversation and its owner. */
 interface Chat {
@@ -98,13 +111,29 @@ async function makeChats(
   counts: readonly number[],
   others: number,
   server: RunningServer,
+  databaseUrl: string,
 ): Promise<ReadonlyMap<number, Chat>> {
   for (let made = 0; made < others; made += 1) await makeChat(server.url, otherMessages);
   const chats = new Map<number, Chat>();
   for (const count of counts) chats.set(count, await makeChat(server.url, count));
+  await untilAtRest(server.url, databaseUrl);
   await server.program.stop();
   await server.close();
   return chats;
+}
+
+/** Resolves once all is stored, and nothing is done in the background that a turn would be charged with. */
+async function untilAtRest(url: string, databaseUrl: string): Promise<void> {
+  const deadlineMs = performance.now() + restDeadlineMs;
+  for (;;) {
+    const { parts } = Ready.parse(await (await fetch(`${url}/readyz`)).json());
+    const { queued } = parts.journal;
+    const [{ count }] = Unread.parse(await query(databaseUrl, countUnread));
+    if (queued + count === 0) return;
+    if (performance.now() > deadlineMs)
+      throw new Error(`${queued} writes are queued and ${count} texts unread`);
+    await wait(100);
+  }
 }
 
 /** Inputs for measuring one way. */
@@ -194,7 +223,7 @@ async function runWay(context: Context, way: Way): Promise<readonly Row[]> {
   const start = (): Promise<RunningServer> =>
     startForeword({ upstreamUrl: context.upstreamUrl, prefix: onPeerProcessor, variables });
   const [counts, others] = context.isSmoke ? [[10, 100], 2] : [[10, 1000, 10_000], 100];
-  const chats = await makeChats(counts, others, await start());
+  const chats = await makeChats(counts, others, await start(), url);
   if (way.hasStatistics) await database.analyze();
   const turns = context.isSmoke ? 1 : 10;
   const measuring = { way, turns, database, start, countBytes: () => proxy.bytes };
