@@ -22,8 +22,8 @@ const warmingTurns = 4;
  * Most new messages in a turn: on a busy database, storing thousands at once may exceed a call's deadline.
  */
 const mostNew = 1000;
-/** How long a server may take to store the words of what the conversations say. */
-const restDeadlineMs = 120_000;
+/** How long a server may take to store all writes and words, in milliseconds. */
+const restTimeoutMs = 120_000;
 /** Length of other users' conversations. */
 const otherMessages = 100;
 
@@ -57,7 +57,7 @@ interface ChatMessage {
 
 const Ready = z.object({ parts: z.object({ journal: z.object({ queued: z.number() }) }) });
 
-/** How many texts of a database wait until their words are stored, and walks through all texts. */
+/** Counts texts without words, and unfinished walks through all texts. */
 const countUnread = `
   select ((select count(*) from message_words where words is null)
     + (select count(*) from title_words where words is null)
@@ -110,21 +110,25 @@ async function makeChat(url: string, count: number): Promise<Chat> {
 async function makeChats(
   counts: readonly number[],
   others: number,
-  server: RunningServer,
+  start: () => Promise<RunningServer>,
   databaseUrl: string,
 ): Promise<ReadonlyMap<number, Chat>> {
-  for (let made = 0; made < others; made += 1) await makeChat(server.url, otherMessages);
-  const chats = new Map<number, Chat>();
-  for (const count of counts) chats.set(count, await makeChat(server.url, count));
-  await untilAtRest(server.url, databaseUrl);
-  await server.program.stop();
-  await server.close();
-  return chats;
+  const server = await start();
+  try {
+    for (let made = 0; made < others; made += 1) await makeChat(server.url, otherMessages);
+    const chats = new Map<number, Chat>();
+    for (const count of counts) chats.set(count, await makeChat(server.url, count));
+    await untilAtRest(server.url, databaseUrl);
+    await server.program.stop();
+    return chats;
+  } finally {
+    await server.close();
+  }
 }
 
-/** Resolves once all is stored, and nothing is done in the background that a turn would be charged with. */
+/** Resolves once all writes and words are stored: turns would be charged with that work. */
 async function untilAtRest(url: string, databaseUrl: string): Promise<void> {
-  const deadlineMs = performance.now() + restDeadlineMs;
+  const deadlineMs = performance.now() + restTimeoutMs;
   for (;;) {
     const { parts } = Ready.parse(await (await fetch(`${url}/readyz`)).json());
     const { queued } = parts.journal;
@@ -223,17 +227,19 @@ async function runWay(context: Context, way: Way): Promise<readonly Row[]> {
   const start = (): Promise<RunningServer> =>
     startForeword({ upstreamUrl: context.upstreamUrl, prefix: onPeerProcessor, variables });
   const [counts, others] = context.isSmoke ? [[10, 100], 2] : [[10, 1000, 10_000], 100];
-  const chats = await makeChats(counts, others, await start(), url);
-  if (way.hasStatistics) await database.analyze();
   const turns = context.isSmoke ? 1 : 10;
   const measuring = { way, turns, database, start, countBytes: () => proxy.bytes };
-  const rows = await measure(chats, measuring, context.say).catch((error: unknown) => {
+  try {
+    const chats = await makeChats(counts, others, start, url);
+    if (way.hasStatistics) await database.analyze();
+    return await measure(chats, measuring, context.say);
+  } catch (error) {
     context.say(`history ${way.name}: ${String(error)}`);
     return [toFailure(way)];
-  });
-  proxy.close();
-  await database.close();
-  return rows;
+  } finally {
+    proxy.close();
+    await database.close();
+  }
 }
 
 async function measure(

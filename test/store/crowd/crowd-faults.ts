@@ -29,7 +29,7 @@ const Rows = z.object({ rowCount: z.number().nullable() });
 
 /** A clock whose database deadline sometimes passes at once, while the call continues. */
 export class HastyClock implements Clock {
-  /** Whether deadlines may pass at once; not while the app starts, whose calls no user makes. */
+  /** Whether deadlines may pass at once; `false` until the app has started. */
   isHasty = false;
   readonly #random: SeededRandom;
   readonly #tally: Tally;

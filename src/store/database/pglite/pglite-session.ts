@@ -11,6 +11,7 @@ import { mebibyte } from "../../../base/sizes.ts";
 import type { CopyEnd, FolderCopying } from "../database.ts";
 import { leavesSessionIntact } from "../sql-failure.ts";
 import { loadSchema, type TableNames } from "../../schema/schema.ts";
+import { runPrepared } from "./run-prepared.ts";
 import { SessionCopy } from "./session-copy.ts";
 import type { CallOutcome, SessionFailure, WorkerCall } from "./worker-messages.ts";
 
@@ -220,23 +221,21 @@ async function applySchema(database: PGlite, { tables, hasVectors }: SessionOpti
 
 /** Resolves with a function's result as JSON. */
 async function callFunction(database: PGlite, { name, argument }: WorkerCall): Promise<string> {
-  const { rows } = await database.query<{ result: string }>(
-    `select public.${name}($1::jsonb)::text as result`,
-    [joinJson(argument)],
-  );
-  return rows[0]?.result ?? "null";
+  const [result] = await runPrepared(database, `select public.${name}($1::jsonb)::text`, joinJson(argument));
+  return result ?? "null";
 }
 
 /** Resolves with the result of each call. One statement runs them in their order, each sees those before. */
 async function callTogether(database: PGlite, calls: readonly WorkerCall[]): Promise<readonly string[]> {
-  const names = [...new Set(calls.map(({ name }) => name))];
+  const names = [...new Set(calls.map(({ name }) => name))].toSorted();
   const cases = names.map((name) => `when '${name}' then public.${name}(call -> 'argument')`);
   const list = calls.map(({ name, argument }) => `{"name":"${name}","argument":${joinJson(argument)}}`);
-  const { rows } = await database.query<{ result: string | null }>(
-    `select (case call ->> 'name' ${cases.join(" ")} end)::text as result from jsonb_array_elements($1::jsonb) call`,
-    [`[${list.join(",")}]`],
+  const results = await runPrepared(
+    database,
+    `select (case call ->> 'name' ${cases.join(" ")} end)::text from jsonb_array_elements($1::jsonb) call`,
+    `[${list.join(",")}]`,
   );
-  return rows.map(({ result }) => result ?? "null");
+  return results.map((result) => result ?? "null");
 }
 
 /** Whether a failure is a refusal of this very call, which leaves the session intact. */

@@ -1,0 +1,25 @@
+/** The embedded database parses the statement of a call once. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { systemClock } from "../../../src/base/clock.ts";
+import { service } from "../../../src/store/database/database.ts";
+import { useDatabase } from "../../support/apps/use-app.ts";
+import { startPglite } from "../../support/databases/store-harness.ts";
+
+describe("a call of the embedded database", { timeout: 60_000 }, () => {
+  const server = useDatabase(startPglite);
+
+  test("is answered after the first with its statement was refused, and between two of another", async (t) => {
+    const database = await server.harness.open(systemClock);
+    t.after(() => database.close());
+    const read = async (id: string): Promise<unknown> =>
+      await database.call("chat_get_conversation", { conversation_id: id }, service);
+    await assert.rejects(read("no id"), { code: "write_rejected" });
+    const missing = await read(randomUUID());
+    const described = await database.call("chat_describe_schema", {}, service);
+    await assert.rejects(read("no id"), { code: "write_rejected" });
+    assert.deepEqual(await read(randomUUID()), missing);
+    assert.deepEqual(await database.call("chat_describe_schema", {}, service), described);
+  });
+});
