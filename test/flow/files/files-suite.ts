@@ -259,7 +259,7 @@ export function runFilesSuite(
       const userId = randomUUID();
       const file = makePng("large", 1_500_000);
       const words = `naïve “quoted” \\ \\u0041 "words" 😀 \n`;
-      const texts = Array.from({ length: 30 }, (_, index) => `${index} ${words.repeat(2_500)}.`);
+      const texts = Array.from({ length: 30 }, (_, index) => `${index} ${words.repeat(1_200)}.`);
       const earlier = texts.map((text, index) => ({ sender: index % 2 === 0 ? "user" : "assistant", text }));
       const id = await say(userId, { messages: [...earlier, toImageMessage("See", file)] });
       const sent = model.calls.at(-1)?.body.messages ?? [];
