@@ -151,7 +151,6 @@ describe("tools of the client while the database is away", { timeout: 180_000 },
     };
     const { proxy } = database.harness;
     proxy.refuse();
-    proxy.cutAll();
     model.script = askForTime;
     assert.deepEqual((await complete(hello)).message.tool_calls, [call]);
     model.say("It is 07:15.");

@@ -99,7 +99,6 @@ for (const [name, start] of [
         const [talk, other] = [new Talk(teller), new Talk(teller)];
         const turn = await talk.hold(app, `Held ${randomUUID()}`, ["- a", `${boundary}b`]);
         site.proxy.refuse();
-        site.proxy.cutAll();
         turn.call.text(`${boundary}b`).finish();
         await turn.finish(new Waits());
         await talk.say(app, `Later ${randomUUID()}`, true);
@@ -124,7 +123,6 @@ for (const [name, start] of [
           assert.deepEqual(await countRows(site, bad), nothing);
 
           site.proxy.refuse(); // the journal's writes are refused too
-          site.proxy.cutAll();
           await new Talk(teller).say(app, `poison ${randomUUID()}`, true);
           await good.say(app, `Fine, too ${randomUUID()}`, true);
           site.proxy.pass();
@@ -171,7 +169,6 @@ for (const [name, start] of [
         const rest = `${boundary}${randomUUID()}`;
         const turn = await running.hold(app, `Held ${randomUUID()}`, ["- a", rest]);
         site.proxy.refuse();
-        site.proxy.cutAll();
         const talks: Talk[] = [];
         const fill = "x".repeat(10_000);
         for (;;) {
@@ -210,7 +207,6 @@ for (const [name, start] of [
           const other = new Talk(teller);
           const turn = await other.hold(app, `Held ${randomUUID()}`, ["- a", `${boundary}b`]);
           site.proxy.refuse();
-          site.proxy.cutAll();
           await checkRefused(app, "Me too");
           turn.call.text(`${boundary}b`).finish();
           await turn.finish(new Waits());

@@ -20,7 +20,6 @@ describe("a reply while the database is away", { timeout: 120_000 }, () => {
     call.text("- Think\n---RESPONSE---\nSo");
     await tab.shows(...before, "> Question", "running: So");
     proxy.refuse();
-    proxy.cutAll();
     call.text(" be it.").finish();
     await until(tab.conversation.store, () => readStorage(tab) === "queued");
     await tab.shows(...before, "> Question", "complete: So be it.");

@@ -30,7 +30,6 @@ describe("the page while the database is away", { timeout: 120_000, skip: withou
     call.text("- Think\n---RESPONSE---\nSo");
     await assertChat(page, "> Hi", "[Greet] Hello.", "> More", "[Think] So");
     proxy.refuse();
-    proxy.cutAll();
     call.text(" be it.").finish();
     await page.getByText(words.ends.queued).waitFor();
     await page.reload();

@@ -131,7 +131,6 @@ describe("data of one user", { timeout: 120_000 }, () => {
     model.say("- a\n---RESPONSE---\nHello.");
     const turnId = String((await open.chat("Hi", { userId })).headers["x-turn-id"]);
     proxy.refuse();
-    proxy.cutAll();
     const path = `/turns/${turnId}/stream?userId=${userId}`;
     for (const accept of ["text/plain", "*/*", "text/event-stream, application/problem+json"]) {
       const refused = await app.get(path, { accept });

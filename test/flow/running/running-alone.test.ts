@@ -83,7 +83,6 @@ describe("a second message while the database is unavailable", { timeout: 120_00
   async function duringOutage(run: () => Promise<void>): Promise<void> {
     const { proxy } = site.harness;
     proxy.refuse();
-    proxy.cutAll();
     try {
       await untilReady(app, "degraded");
       await run();

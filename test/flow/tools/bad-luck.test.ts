@@ -152,7 +152,6 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     const response = await opening;
     const reading = readResponse(response);
     site.proxy.refuse();
-    site.proxy.cutAll();
     call.toolCall("w__act", {}, "c1").finish("tool_calls");
     const waiting = toStreamEvents((await reading).body).at(-1);
     assert.deepEqual([waiting?.type, waiting?.["storage"]], ["turn-waiting", "queued"]);

@@ -103,7 +103,6 @@ for (const name of ["the embedded database", "Postgres"])
       await untilSpilled(folder(), toLastSpilled(first));
       if (site !== undefined) {
         site.harness.proxy.refuse();
-        site.harness.proxy.cutAll();
         await untilReady(app, "degraded");
       }
       for (const piece of second.pieces) call.text(piece);

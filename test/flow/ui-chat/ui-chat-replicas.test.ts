@@ -223,7 +223,6 @@ describe("a useChat client while the database is unavailable", { timeout: 120_00
     await shown.until(() => shown.text === "He");
     await shown.chat.stop();
     proxy.refuse();
-    proxy.cutAll();
     call.text("llo.").finish();
     await app.logged(({ msg }) => msg === "turn");
     const stranger = new ObservedChat(app.url, { userId: randomUUID() });

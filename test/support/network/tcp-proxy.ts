@@ -12,7 +12,7 @@ export interface TcpProxy {
   readonly lost: number;
   /** Forwards everything, each side's end included. Connections that have met the black hole stay lost. */
   pass(): void;
-  /** Destroys new connections at once; open ones pass. */
+  /** Destroys all open connections, and new ones at once. */
   refuse(): void;
   /** Accepts connections and swallows everything that either side sends, ends included. */
   blackHole(): void;
@@ -91,7 +91,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       return [...links].filter((link) => link.isLost).length;
     },
     pass: setMode("pass"),
-    refuse: setMode("refuse"),
+    refuse() {
+      setMode("refuse")();
+      cutAll();
+    },
     blackHole: setMode("black-hole"),
     slice: setMode("slice"),
     delay(ms) {
