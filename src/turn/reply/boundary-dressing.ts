@@ -11,7 +11,8 @@ export const invisible = /[\s\u200B\u2060]/;
 /** A line that opens a code fence, and may name a language in one word. */
 const openingFence = /^[\s>\u200B\u2060]*(`{3,}|~{3,})[ \t]*[^\s`]*\s*$/;
 /** A line that more text could turn into the opening line of a fence. */
-const partialFence = /^[\s>\u200B\u2060]*(?:`{1,2}|~{1,2}|(?:`{3,}|~{3,})[ \t]*[^\s`]*\s*)$/;
+const partialFence =
+  /^[\s>\u200B\u2060]*(?:`{1,2}|~{1,2}|(?:`{3,}|~{3,})[ \t]*[^\s`]*(?:\s[\s\u200B\u2060]*)?)$/;
 const fence = /^[\s>\u200B\u2060]*(?:`{3,}[^`]*|~{3,}[^]*)$/;
 
 /** A line that opens a code fence right before the token's line. */
@@ -72,11 +73,15 @@ export function findPlanEnd({ start, fence: opening }: Dressing, isFenceClosed: 
  * @param fenceCount the number of fence lines before `text`.
  */
 export function findSafeEnd(text: string, fenceCount = 0): number {
-  const { start, fence: opening } = dress(text, findPartialStart(text), false, fenceCount);
+  const start = findPartialStart(text);
+  // If a comment opens on the last line, an opener that ends the line before may name a fence's language.
+  const ends = [false, true].map((isInComment) =>
+    findPlanEnd(dress(text, start, isInComment, fenceCount), true),
+  );
   const lineStart = findLineStart(text);
   const mayBeFence =
     partialFence.test(text.slice(lineStart)) && isEven(countFences(text.slice(0, lineStart)) + fenceCount);
-  const safeEnd = Math.min(opening?.start ?? start, mayBeFence ? lineStart : start);
+  const safeEnd = Math.min(...ends, mayBeFence ? lineStart : text.length);
   return text.slice(0, safeEnd).trimEnd().length;
 }
 

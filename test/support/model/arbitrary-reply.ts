@@ -44,6 +44,7 @@ const fragments = fc.constantFrom(
   "<!--",
   " -->",
   "<",
+  "```",
   "```\n",
   "\n```",
   "~~~\r\n",
@@ -71,6 +72,42 @@ export const arbitraryReply: fc.Arbitrary<string> = fc
     { maxLength: 24 },
   )
   .map((parts) => parts.join(""));
+
+/** A plan, then a boundary amid marks that may or may not belong to its decoration. */
+export const arbitraryDressedReply: fc.Arbitrary<string> = fc
+  .tuple(
+    fc.constantFrom("• dot\n\n", "- item\n```\nx\n```\n", "- item\n```\n", `- ${"word ".repeat(158)}\n`, ""),
+    fc.array(
+      fc.constantFrom(
+        "```",
+        "~~~",
+        "`",
+        "-",
+        "--",
+        "\n",
+        " ",
+        "\u200B",
+        "<",
+        "!",
+        "<!--",
+        " -->",
+        "x",
+        "*",
+        ">",
+      ),
+      {
+        maxLength: 10,
+      },
+    ),
+    fc.constantFrom(
+      "\n---RESPONSE---\n",
+      "\n<!-- ---RESPONSE--- -->\n",
+      "---RESPONSE---",
+      "\n**---RESPONSE---**",
+    ),
+    fc.constantFrom("", "```\n", "\n```", "\n\n", "answer"),
+  )
+  .map(([head, marks, token, rest]) => `${head}${marks.join("")}${token}${rest}`);
 
 /** A way to cut any text: the lengths of its pieces, over and over. */
 export const arbitraryCutting: fc.Arbitrary<readonly number[]> = fc.array(fc.integer({ min: 1, max: 40 }), {

@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { PlanSplitter } from "../../../src/turn/reply/plan-splitter.ts";
-import { arbitraryCutting, arbitraryReply, cut } from "../../support/model/arbitrary-reply.ts";
+import {
+  arbitraryCutting,
+  arbitraryDressedReply,
+  arbitraryReply,
+  cut,
+} from "../../support/model/arbitrary-reply.ts";
 import { splitReply } from "../../support/model/split-reply.ts";
 
 const token = /---[ \t]?RESPONSE[ \t]?---/i;
@@ -12,16 +17,20 @@ const fencedToken =
   /(?:`{3,}|~{3,})[ \t]*[^\s`]*\s*\n(?:[\s#>*_`\u200B\u2060-]|<!--)*---[ \t]?RESPONSE[ \t]?---/i;
 
 describe("PlanSplitter", () => {
-  test("splits a text the same way in whatever pieces it comes", () => {
-    fc.assert(
-      fc.property(arbitraryReply, arbitraryCutting, (text, lengths) => {
-        const whole = splitReply([text]);
-        assert.deepEqual(splitReply(cut(text, lengths)), whole);
-        assert.deepEqual(splitReply(Array.from(text)), whole);
-      }),
-      { numRuns: 10_000 },
-    );
-  });
+  for (const [name, reply] of [
+    ["a text", arbitraryReply],
+    ["a boundary amid fences and comments", arbitraryDressedReply],
+  ] as const)
+    test(`splits ${name} the same way in whatever pieces it comes`, () => {
+      fc.assert(
+        fc.property(reply, arbitraryCutting, (text, lengths) => {
+          const whole = splitReply([text]);
+          assert.deepEqual(splitReply(cut(text, lengths)), whole);
+          assert.deepEqual(splitReply(Array.from(text)), whole);
+        }),
+        { numRuns: 10_000 },
+      );
+    });
 
   test("splits a text that is cut off the same way in whatever pieces it comes", () => {
     fc.assert(
