@@ -69,6 +69,11 @@ export interface Sent {
   readonly path: string;
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Whether it reads a turn of unknown outcome: one whose begin gave a 503 may be in the rows, and ends as
+   * interrupted when recovery finds it.
+   */
+  readonly mayBeInterrupted?: boolean;
   /** When its client leaves, in milliseconds; it stays if `undefined`. */
   readonly leavesAfterMs?: number | undefined;
 }
@@ -131,8 +136,10 @@ export class CrowdClient {
     }
     const { status, body } = heard;
     if (status === 503) {
-      assert.equal(Problem.parse(JSON.parse(body)).code, "store_unavailable", body);
-      tally.add("unavailable");
+      const { code } = Problem.parse(JSON.parse(body));
+      const isInterrupted = code === "interrupted" && sent.mayBeInterrupted === true;
+      assert.ok(isInterrupted || code === "store_unavailable", body);
+      tally.add(isInterrupted ? "interrupted" : "unavailable");
       return undefined;
     }
     const label = `user ${this.#user}, ${sent.method} ${sent.path} ${JSON.stringify(sent.body)}: ${status} ${body}`;

@@ -208,7 +208,11 @@ export class CrowdUser {
     if (turn === undefined) return;
     const path = `/turns/${turn.id}${this.random.isOneIn(2) ? "/stream?after=0" : ""}`;
     const isKnown = turn.isStored && turn.conversation !== undefined;
-    await this.ask({ method: "GET", path }, isKnown ? toPresence(turn.conversation) : [200, 404]);
+    const mayBeInterrupted = !this.memory.turns.some(({ id, isStored }) => id === turn.id && isStored);
+    await this.ask(
+      { method: "GET", path, mayBeInterrupted },
+      isKnown ? toPresence(turn.conversation) : [200, 404],
+    );
   }
 
   #take(conversation: Remembered, { body }: Heard, title: string): void {
