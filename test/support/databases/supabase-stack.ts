@@ -152,8 +152,8 @@ async function launchPostgrest(
 
 /** Creates the gateway of a hosted project: PostgREST below `/rest/v1`, and `auth`. */
 function createGateway(postgrestUrl: string, auth: RequestListener | undefined): Server {
-  // PostgREST closes idle connections after 30 s.
-  const agent = new Agent({ keepAlive: true, timeout: 5_000 });
+  // A connection for each call: no call gets one on which another was cancelled.
+  const agent = new Agent({ keepAlive: false });
   return createServer((incoming, outgoing) => {
     if (auth !== undefined && incoming.url?.startsWith("/auth/v1/") === true) {
       auth(incoming, outgoing);
@@ -169,17 +169,18 @@ function createGateway(postgrestUrl: string, auth: RequestListener | undefined):
       outgoing.writeHead(response.statusCode ?? 502, response.headers);
       pipeline(response, outgoing, () => {}); // a cut answer is cut for the client, too
     });
-    upstream.on("error", () =>
-      sendError(outgoing, 502, "An invalid response was received from the upstream server"),
+    upstream.on("error", (error) =>
+      sendError(outgoing, 502, "An invalid response was received from the upstream server", String(error)),
     );
     outgoing.on("close", () => outgoing.writableFinished || upstream.destroy());
     incoming.pipe(upstream);
   });
 }
 
-function sendError(outgoing: ServerResponse, status: number, message: string): void {
+function sendError(outgoing: ServerResponse, status: number, message: string, details?: string): void {
   if (outgoing.headersSent) return;
-  outgoing.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ message }));
+  const body = JSON.stringify({ message, details });
+  outgoing.writeHead(status, { "content-type": "application/json" }).end(body);
 }
 
 /**
