@@ -7,7 +7,7 @@ import { assertAccessible } from "../support/browser/accessibility.ts";
 import type { Visitor } from "../support/browser/visitor.ts";
 import type { ScriptedCall, ScriptedModel } from "../support/model/scripted-model.ts";
 import type { ScriptedWeb } from "../support/web/scripted-web.ts";
-import { ask, assertChat, assertShows, button, messageField, untilOver } from "./person.ts";
+import { ask, assertChat, assertKept, assertShows, button, messageField, untilOver } from "./person.ts";
 import { dropOrPaste, toImage } from "./image-files.ts";
 
 const words = en.chat;
@@ -158,6 +158,7 @@ export function testReplies({ model, web, enter }: TestedPage): void {
     await assertShows(added, "button.png", "pasted.png", "dropped.png");
     await button(page, words.removeFile("pasted.png")).click();
     await assertShows(added, "button.png", "dropped.png");
+    await assertKept(page, "button.png", "dropped.png");
     await page.reload();
     await assertShows(added, "button.png", "dropped.png");
     model.say("- Look\n---RESPONSE---\nTwo.");

@@ -50,6 +50,25 @@ export async function assertShows(items: Locator, ...texts: readonly string[]): 
   await untilEqual(items.page(), async () => await items.allInnerTexts(), texts);
 }
 
+/** Returns the names of the files that the browser keeps. A database that the page has not made yet is not made. */
+const readKeptFiles = `(async () => {
+  const names = (await indexedDB.databases()).map(({ name }) => name);
+  if (!names.includes("foreword")) return [];
+  const done = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  const database = await done(indexedDB.open("foreword"));
+  const files = await done(database.transaction("files").objectStore("files").getAll());
+  database.close();
+  return files.map(({ name }) => name).sort();
+})()`;
+
+/** Asserts that the browser comes to keep exactly these files, in the order of their names, for a later page. */
+export async function assertKept(page: Page, ...names: readonly string[]): Promise<void> {
+  await untilEqual(page, async () => z.array(z.string()).parse(await page.evaluate(readKeptFiles)), names);
+}
+
 /** Asserts that `read` comes to return `expected`; it is asked once for each picture that the page draws. */
 async function untilEqual(
   page: Page,

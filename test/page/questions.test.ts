@@ -8,7 +8,7 @@ import { useModel } from "../support/apps/use-app.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
 import { toImage } from "./image-files.ts";
-import { ask, assertChat, assertShows, button, messageField, untilOver } from "./person.ts";
+import { ask, assertChat, assertKept, assertShows, button, messageField, untilOver } from "./person.ts";
 
 const words = en.chat;
 
@@ -55,6 +55,7 @@ describe("a question in the page", { timeout: 240_000, skip: withoutBrowser }, (
     await page.locator("input[type=file]").setInputFiles(toImage("cat.png"));
     await ask(page, "Which?");
     await assertChat(page, "> Which?", "");
+    await assertKept(page, "cat.png");
     await page.close();
     await visitor.context.setOffline(false);
     model.say("- Look\n---RESPONSE---\nA cat.");
