@@ -50,7 +50,10 @@ export async function assertShows(items: Locator, ...texts: readonly string[]): 
   await untilEqual(items.page(), async () => await items.allInnerTexts(), texts);
 }
 
-/** Returns the names of the files that the browser keeps. A database that the page has not made yet is not made. */
+/**
+ * Returns the names of the files that the browser keeps. A database that the page has not made yet is not
+ * made.
+ */
 const readKeptFiles = `(async () => {
   const names = (await indexedDB.databases()).map(({ name }) => name);
   if (!names.includes("foreword")) return [];
@@ -64,7 +67,7 @@ const readKeptFiles = `(async () => {
   return files.map(({ name }) => name).sort();
 })()`;
 
-/** Asserts that the browser comes to keep exactly these files, in the order of their names, for a later page. */
+/** Asserts that the browser comes to keep exactly these files for a later page, ordered by name. */
 export async function assertKept(page: Page, ...names: readonly string[]): Promise<void> {
   await untilEqual(page, async () => z.array(z.string()).parse(await page.evaluate(readKeptFiles)), names);
 }
