@@ -74,14 +74,14 @@ export function findPlanEnd({ start, fence: opening }: Dressing, isFenceClosed: 
  */
 export function findSafeEnd(text: string, fenceCount = 0): number {
   const start = findPartialStart(text);
-  // If a comment opens on the last line, an opener that ends the line before may name a fence's language.
-  const ends = [false, true].map((isInComment) =>
-    findPlanEnd(dress(text, start, isInComment, fenceCount), true),
-  );
   const lineStart = findLineStart(text);
   const mayBeFence =
     partialFence.test(text.slice(lineStart)) && isEven(countFences(text.slice(0, lineStart)) + fenceCount);
-  const safeEnd = Math.min(...ends, mayBeFence ? lineStart : text.length);
+  let safeEnd = findPlanEnd(dress(text, start, false, fenceCount), true);
+  // An opener that ends the line before may name a fence's language, if a comment opens on the last line.
+  if (safeEnd < lineStart)
+    safeEnd = Math.min(safeEnd, findPlanEnd(dress(text, start, true, fenceCount), true));
+  if (mayBeFence) safeEnd = Math.min(safeEnd, lineStart);
   return text.slice(0, safeEnd).trimEnd().length;
 }
 
