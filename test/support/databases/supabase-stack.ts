@@ -3,14 +3,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
-import {
-  Agent,
-  createServer,
-  request,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from "node:http";
+import { createServer, request, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream";
@@ -152,8 +145,6 @@ async function launchPostgrest(
 
 /** Creates the gateway of a hosted project: PostgREST below `/rest/v1`, and `auth`. */
 function createGateway(postgrestUrl: string, auth: RequestListener | undefined): Server {
-  // A connection for each call: no call gets one on which another was cancelled.
-  const agent = new Agent({ keepAlive: false });
   return createServer((incoming, outgoing) => {
     if (auth !== undefined && incoming.url?.startsWith("/auth/v1/") === true) {
       auth(incoming, outgoing);
@@ -165,7 +156,9 @@ function createGateway(postgrestUrl: string, auth: RequestListener | undefined):
       return;
     }
     const { method, headers } = incoming;
-    const upstream = request(`${postgrestUrl}${path}`, { method, headers, agent }, (response) => {
+    // A connection for each call: no call gets one on which another was cancelled.
+    const options = { method, headers, agent: false };
+    const upstream = request(`${postgrestUrl}${path}`, options, (response) => {
       outgoing.writeHead(response.statusCode ?? 502, response.headers);
       pipeline(response, outgoing, () => {}); // a cut answer is cut for the client, too
     });
